@@ -1,0 +1,3 @@
+module slashbatch
+
+go 1.26
