@@ -1,0 +1,194 @@
+package rows
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Statement is SQL text with its bound arguments, in text format.
+type Statement struct {
+	SQL  string
+	Args []Arg
+}
+
+// Arg is one bound argument.
+type Arg struct {
+	Value string
+	Null  bool
+}
+
+// Sink takes the rows of one statement. Values are in PostgreSQL's text
+// format, nil is NULL; they are valid until Row returns. An error ends the
+// reading, and is what the reader returns.
+type Sink interface {
+	Columns(columns []Column) error
+	Row(values [][]byte) error
+}
+
+// Read says how a statement is to be run.
+type Read struct {
+	Statement
+	// Timeout ends the statement by the database's clock; 0 keeps the source's.
+	Timeout time.Duration
+	// Estimate, when set, is called with the planner's estimate of the number
+	// of rows before they are read.
+	Estimate func(rows int64)
+}
+
+// Summary is what a completed read came to.
+type Summary struct {
+	Rows int64
+	// Snapshot is the time, by the database's clock, of the one state of the
+	// database that all rows are from.
+	Snapshot time.Time
+}
+
+// Stream runs a statement in a READ ONLY transaction with one REPEATABLE READ
+// snapshot and passes its rows to the sink. It returns without an error only
+// when the database said that the statement ended well, with as many rows as
+// were passed on.
+//
+// When ctx ends, or the sink fails, the statement is cancelled in the database
+// and its connection is closed, never reused: a cancel that arrives late could
+// else hit the next statement.
+func (s *Source) Stream(ctx context.Context, r Read, sink Sink) (Summary, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return Summary{}, failure(ctx, err)
+	}
+	defer conn.Release() // a connection that is not idle is closed by the pool
+	pg := conn.Conn().PgConn()
+
+	var sum Summary
+	if sum.Snapshot, err = begin(ctx, pg, r.Timeout); err != nil {
+		return Summary{}, failure(ctx, err)
+	}
+	if r.Estimate != nil {
+		rows, err := estimate(ctx, pg, r.Statement)
+		if err != nil {
+			abandon(pg)
+			return Summary{}, failure(ctx, err)
+		}
+		r.Estimate(rows)
+	}
+	if sum.Rows, err = stream(ctx, pg, r.Statement, sink); err != nil {
+		abandon(pg)
+		return sum, failure(ctx, err)
+	}
+	// Nothing was written, so how the transaction ends says nothing about the
+	// rows; but a connection that cannot end it is not for reuse.
+	if _, err := pg.Exec(ctx, "COMMIT").ReadAll(); err != nil {
+		abandon(pg)
+	}
+	return sum, nil
+}
+
+// abandonWait bounds how long the closing of a connection may take.
+const abandonWait = 5 * time.Second
+
+func abandon(pg *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(context.Background(), abandonWait)
+	defer cancel()
+	_ = pg.Close(ctx) // either way the pool throws it away
+}
+
+// begin opens the transaction and returns the time of its snapshot.
+func begin(ctx context.Context, pg *pgconn.PgConn, timeout time.Duration) (time.Time, error) {
+	sql := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+	if timeout > 0 {
+		sql += "SET LOCAL statement_timeout = " + millis(timeout) + ";"
+	}
+	results, err := pg.Exec(ctx, sql+"SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint").ReadAll()
+	if err != nil {
+		return time.Time{}, err
+	}
+	last := results[len(results)-1]
+	var ms int64
+	if err := json.Unmarshal(last.Rows[0][0], &ms); err != nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(ms), nil
+}
+
+// stream sends the statement and passes every row on.
+func stream(ctx context.Context, pg *pgconn.PgConn, st Statement, sink Sink) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	result := pg.ExecParams(ctx, st.SQL, bind(st.Args), nil, nil, nil)
+	fields := result.FieldDescriptions()
+	columns := make([]Column, len(fields))
+	for i, f := range fields {
+		columns[i] = Column{Name: f.Name, OID: f.DataTypeOID}
+	}
+	var n int64
+	var failed error
+	if fields != nil {
+		failed = sink.Columns(columns)
+	}
+	for failed == nil && result.NextRow() {
+		n++
+		failed = sink.Row(result.Values())
+	}
+	if failed != nil {
+		cancel(failed) // the reader stops, and the database is told to
+		_, _ = result.Close()
+		return n, &Error{Kind: SinkFailed, Reason: failed.Error(), err: failed}
+	}
+	tag, err := result.Close()
+	if err != nil {
+		return n, err
+	}
+	if tag.Select() && tag.RowsAffected() != n {
+		return n, countError(n, tag.RowsAffected())
+	}
+	return n, nil
+}
+
+func bind(args []Arg) [][]byte {
+	values := make([][]byte, len(args))
+	for i, a := range args {
+		if !a.Null {
+			values[i] = []byte(a.Value)
+		}
+	}
+	return values
+}
+
+// estimate asks the planner how many rows the statement will give.
+func estimate(ctx context.Context, pg *pgconn.PgConn, st Statement) (int64, error) {
+	result := pg.ExecParams(ctx, "EXPLAIN (FORMAT JSON) "+st.SQL, bind(st.Args), nil, nil, nil).Read()
+	if result.Err != nil {
+		return 0, result.Err
+	}
+	var plans []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	if len(result.Rows) != 1 || json.Unmarshal(result.Rows[0][0], &plans) != nil || len(plans) != 1 {
+		return 0, nil // another server's form of EXPLAIN: no estimate, no harm
+	}
+	return int64(plans[0].Plan.Rows), nil
+}
+
+// Run executes statements that may write, as one transaction. The settings
+// (of the form "batch.job_id") can be read by them with current_setting.
+func (s *Source) Run(ctx context.Context, sql string, settings map[string]string) error {
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	for name, value := range settings {
+		if _, err := tx.Exec(ctx, "SELECT set_config($1, $2, true)", name, value); err != nil {
+			return failure(ctx, err)
+		}
+	}
+	if _, err := tx.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		return failure(ctx, err)
+	}
+	return failure(ctx, tx.Commit(ctx))
+}

@@ -1,0 +1,132 @@
+// Package rows brings rows from databases to bytes: connection pools of the
+// data sources, streaming reads of bound statements, and the encoders (CSV,
+// JSON) that append raw values without materialising a row.
+//
+// It speaks PostgreSQL's extended protocol with text-format values: parameters
+// stay bound, and a value is passed on as the very text PostgreSQL wrote. That
+// is faster than COPY, which cannot bind parameters, and several times faster
+// than decoding values into Go types.
+package rows
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// SourceOptions bound what queries of a source may do.
+type SourceOptions struct {
+	// MaxConns is how many connections this process opens at most.
+	MaxConns int
+	// StatementTimeout ends a statement in the database; 0 means never.
+	StatementTimeout time.Duration
+	// LockTimeout bounds the wait for a lock, IdleTimeout an abandoned
+	// transaction; 0 means never.
+	LockTimeout, IdleTimeout time.Duration
+	// Application is told to the database as application_name.
+	Application string
+}
+
+// Source is one database with one login role, as a pool of connections. It is
+// opened without connecting: a database that is down shows when it is asked.
+type Source struct {
+	name string
+	pool *pgxpool.Pool
+}
+
+// Open prepares a pool for the URL.
+func Open(name, url string, o SourceOptions) (*Source, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx hides the password in this error, and nothing else in it is secret.
+		return nil, fmt.Errorf("data source %s: %w", name, err)
+	}
+	config.MaxConns = int32(max(o.MaxConns, 1))
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = o.Application
+	params["statement_timeout"] = millis(o.StatementTimeout)
+	params["lock_timeout"] = millis(o.LockTimeout)
+	params["idle_in_transaction_session_timeout"] = millis(o.IdleTimeout)
+	// The output of every type is fixed here, whatever the role's or the
+	// database's defaults are: the encoders read this text.
+	params["timezone"] = "UTC"
+	params["datestyle"] = "ISO, MDY"
+	params["intervalstyle"] = "postgres"
+	params["bytea_output"] = "hex"
+	params["extra_float_digits"] = "1"
+	params["client_encoding"] = "UTF8"
+	// A query whose client is gone notices it, rather than running to its end.
+	params["client_connection_check_interval"] = "1000"
+	// Statements are sent as they are, by this package; nothing is cached.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("data source %s: %w", name, err)
+	}
+	return &Source{name: name, pool: pool}, nil
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// Name is the source's name in the configuration.
+func (s *Source) Name() string { return s.name }
+
+// Close ends all connections, after the queries that run.
+func (s *Source) Close() { s.pool.Close() }
+
+// Ping reports whether the database answers.
+func (s *Source) Ping(ctx context.Context) error {
+	return failure(ctx, s.pool.Ping(ctx))
+}
+
+// Description is what the database says a statement comes to.
+type Description struct {
+	Columns []Column
+	// Params are the types it infers for $1, $2, …
+	Params []uint32
+}
+
+// Describe asks for the columns and parameter types of a statement without
+// running it.
+func (s *Source) Describe(ctx context.Context, sql string) (Description, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return Description{}, failure(ctx, err)
+	}
+	defer conn.Release()
+	d, err := conn.Conn().PgConn().Prepare(ctx, "", sql, nil)
+	if err != nil {
+		return Description{}, failure(ctx, err)
+	}
+	types, err := typeNames(ctx, conn.Conn(), d.Fields)
+	if err != nil {
+		return Description{}, failure(ctx, err)
+	}
+	out := Description{Params: d.ParamOIDs, Columns: make([]Column, len(d.Fields))}
+	for i, f := range d.Fields {
+		out.Columns[i] = Column{Name: f.Name, OID: f.DataTypeOID, Type: types[i]}
+	}
+	return out, nil
+}
+
+// typeNames asks for the names of the fields' types, with their modifiers:
+// numeric(10,2).
+func typeNames(ctx context.Context, conn *pgx.Conn, fields []pgconn.FieldDescription) ([]string, error) {
+	oids, mods := make([]uint32, len(fields)), make([]int32, len(fields))
+	for i, f := range fields {
+		oids[i], mods[i] = f.DataTypeOID, f.TypeModifier
+	}
+	const query = `SELECT format_type(t, m) FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS u(t, m, n) ORDER BY n`
+	rows, err := conn.Query(ctx, query, pgtype.FlatArray[uint32](oids), mods)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
