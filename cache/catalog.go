@@ -20,9 +20,12 @@ type Catalog interface {
 	// Publish records a result and lets it answer its key, in one transaction.
 	// The first claim of a job to publish wins: a later one gets the winner's
 	// entry and won == false, and deletes its own object. Of two jobs of one key
-	// the one with the larger Order answers the key, whichever publishes last.
+	// the later submitted one answers the key, whichever publishes last.
 	// Repeating a call that won succeeds again.
 	Publish(ctx context.Context, p Publication) (e Entry, won bool, err error)
+
+	// Details returns the columns and members of a result's file.
+	Details(ctx context.Context, result int64) ([]Column, []Member, error)
 
 	// Touch notes that the key was read, at most once a minute. It never fails a
 	// download, so callers only log its error.
@@ -43,9 +46,9 @@ type Publication struct {
 	Endpoint, User string
 	// Owner is whose result it is: "shared" or a user.
 	Owner string
-	// Job and Claim made it; Order is the job's place among submissions.
+	// Job and Claim made it; Submitted is when the job was, by the queue's clock.
 	Job, Claim string
-	Order      int64
+	Submitted  time.Time
 	// SpecDigest is the digest of the endpoint's definition it was read with.
 	SpecDigest string
 	// Generated is when the rows were read (the snapshot's time).
@@ -64,19 +67,20 @@ type File struct {
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
-	// Columns of the rows, with their PostgreSQL type names.
+	// Columns of the rows. Empty in an Entry: see Catalog.Details.
 	Columns []Column `json:"columns"`
-	// Members are the independent gzip members the object consists of.
+	// Members are the independent gzip members the object consists of. Empty in
+	// an Entry: a large result has thousands, and only ranges need them.
 	Members []Member `json:"members"`
 	// ContentType of the uncompressed content; FileName for its download, without ".gz".
 	ContentType string `json:"contentType"`
 	FileName    string `json:"fileName"`
 }
 
-// Column is one column of a result.
+// Column is one column of a result: its name and PostgreSQL's id of its type.
 type Column struct {
 	Name string `json:"name"`
-	Type string `json:"type"`
+	OID  uint32 `json:"oid"`
 }
 
 // Member is one gzip member: where it starts in the object and in the plain content.
@@ -89,8 +93,8 @@ type Member struct {
 type Entry struct {
 	Key    string
 	Result int64
-	Job    string
-	Order  int64
+	// Job and Claim made the result.
+	Job, Claim string
 	// Generated is when the rows were read, Published when the entry was made,
 	// Expires when it stops answering its key.
 	Generated, Published, Expires time.Time

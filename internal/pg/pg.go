@@ -1,0 +1,38 @@
+// Package pg is what our own tables in PostgreSQL need: a pool and numbered
+// migrations.
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Open prepares a pool of at most conns connections without connecting.
+func Open(url, application string, conns int) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("catalog.url: %w", err)
+	}
+	config.MaxConns = int32(conns)
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := config.ConnConfig.RuntimeParams
+	params["application_name"] = application
+	params["timezone"] = "UTC"
+	// Our statements are short. One that is not is waiting for something that
+	// will not come, and must not take the pool with it.
+	params["statement_timeout"] = "15000"
+	params["lock_timeout"] = "10000"
+	params["idle_in_transaction_session_timeout"] = "15000"
+	return pgxpool.NewWithConfig(context.Background(), config)
+}
+
+// IsUndefinedTable reports whether the error says that our tables are not there.
+func IsUndefinedTable(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == "42P01" || pgErr.Code == "3F000")
+}
