@@ -18,8 +18,11 @@ import (
 // durable once Commit has returned.
 //
 // Names are relative slash-separated paths of at most 512 bytes, made of
-// [A-Za-z0-9._~%=+@-] and /; no segment is empty, "." or "..". Every method
-// refuses any other name with ErrName before touching anything.
+// [A-Za-z0-9._~%=+@-] and /; no segment is empty, "." or "..", or longer than
+// 255 bytes, which is what file systems hold. A "%2F" in a name is three bytes
+// like any other. Every method refuses any other name with ErrName before
+// touching anything. No name may be the folder of another: whoever stores "a"
+// does not store "a/b", which some stores cannot hold side by side.
 //
 // Errors: ErrNotFound and ErrName are answers. Every other error means that
 // the store could not do it or could not be asked; a caller may try again.
@@ -30,10 +33,12 @@ type Store interface {
 	// aborted.
 	Create(ctx context.Context, name string, o ObjectOptions) (Writer, error)
 
-	// Open returns length bytes from offset on; a negative length means up to
-	// the end. An offset at or past the end yields no bytes. ErrNotFound comes from Open, never
-	// from a later Read. The reader ends with an error, not io.EOF, when the
-	// store delivers fewer bytes than it announced.
+	// Open returns length bytes from offset on, fewer if the object ends before;
+	// a negative length means up to the end. An offset at or past the end yields
+	// no bytes, a negative one is an error. The Object describes the whole object,
+	// whatever the range. ErrNotFound comes from Open, never from a later Read.
+	// The reader ends with an error, not io.EOF, when the store delivers fewer
+	// bytes than it announced. The context governs the reading too.
 	Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, Object, error)
 
 	// Stat describes an object.
@@ -43,7 +48,10 @@ type Store interface {
 	Delete(ctx context.Context, name string) error
 
 	// List yields the objects whose names begin with prefix, in byte order of
-	// their names, a page at a time. It stops after yielding an error.
+	// their names, a page at a time. A prefix is any string: "" lists everything,
+	// and one that no name can begin with matches nothing. Whatever else lies in
+	// the backend under names that are not valid is left out. It stops after
+	// yielding an error.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 
 	// SignURL returns a URL by which anybody may GET the object until it
@@ -65,7 +73,7 @@ type Writer interface {
 	// Commit makes the object visible, replacing one of the same name. When
 	// its answer is lost the writer finds out what happened: an error from
 	// Commit means the object was not replaced as far as anybody can tell, and its
-	// caller may delete the name.
+	// caller may delete the name. An error ends the writer as Abort does.
 	Commit(ctx context.Context) (Object, error)
 	// Abort discards everything written. It works with a context that has ended.
 	Abort() error
@@ -79,7 +87,7 @@ type ObjectOptions struct {
 
 // SignOptions choose what a signed URL answers.
 type SignOptions struct {
-	// TTL is at most 15 minutes.
+	// TTL is positive; more than MaxSignTTL is taken as MaxSignTTL.
 	TTL time.Duration
 	// The response headers the store shall send.
 	ContentType, ContentEncoding, ContentDisposition string
@@ -118,7 +126,7 @@ func ValidName(name string) bool {
 			}
 			continue
 		}
-		if segment := name[start:i]; segment == "" || segment == "." || segment == ".." {
+		if segment := name[start:i]; segment == "" || segment == "." || segment == ".." || len(segment) > 255 {
 			return false
 		}
 		start = i + 1

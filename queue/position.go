@@ -17,11 +17,12 @@ type LaneSnapshot struct {
 	Slots int
 	// Lines has one entry per list with pending or running jobs, in no order.
 	Lines []Line
-	// Runs has one entry per running job, in no order.
+	// Runs has one entry per claim that takes a place, in no order: running
+	// jobs, and cancelled ones whose worker has not stopped yet.
 	Runs []Run
 }
 
-// Line is one user's list in a Snapshot.
+// Line is one user's list in a Snapshot. Running counts what Runs lists.
 type Line struct {
 	ID               uint32
 	Pending, Running int

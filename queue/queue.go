@@ -41,12 +41,15 @@
 //
 // Order. Within a list jobs are claimed first in, first out; a job given back
 // goes to the head. Between lists: users with work stand in a line kept by a
-// counter of the backend. A user joins at the end when a job arrives while the
-// user has none, and goes to the end whenever one of its jobs starts or ends; a job given
-// back does not move its user. Claimed is the head job of the user with
-// the fewest running jobs, among equals the one furthest ahead in line. A user
-// at its running cap is passed over. A user whose head job is for a source that is at
-// capacity waits with it, and others pass.
+// counter of the backend. A user's list joins at the end when a job arrives
+// while it has neither pending nor running jobs, and goes to the end whenever
+// one of its jobs starts, and whenever one of its runs is over for good: done,
+// failed, or cancelled and giving up its place. A job given back, and one
+// cancelled while pending, do not move it. Claimed is the head job of the user
+// with the fewest running jobs, among equals the one furthest ahead in line. A
+// user at its running cap is passed over. A user whose head job is for a
+// source that is at capacity waits with it, and others pass. A cancelled job
+// counts as running here until it gives up its place.
 //
 // Clock. Every time in a Job is the backend's, never a caller's.
 //

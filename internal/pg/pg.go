@@ -31,8 +31,15 @@ func Open(url, application string, conns int) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
-// IsUndefinedTable reports whether the error says that our tables are not there.
-func IsUndefinedTable(err error) bool {
-	pgErr, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pgErr.Code == "42P01" || pgErr.Code == "3F000")
+// IsAway tells a database that cannot be reached from one that says no.
+func IsAway(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return true
+	}
+	switch answer.Code[:2] {
+	case "08", "53", "57", "58": // connection, resources, operator, system
+		return true
+	}
+	return answer.Code == "3D000" // the database is not there yet
 }

@@ -1,0 +1,71 @@
+# slashbatch: "make help" lists what can be done.
+
+SHELL := /bin/bash
+GO    ?= go
+# What "make test" and "make bench" look at: make test PKG=./queue/... ARGS='-run Claim -v'
+PKG   ?= ./...
+ARGS  ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build ./slashbatch
+	CGO_ENABLED=0 $(GO) build -trimpath -o slashbatch .
+
+.PHONY: demo
+demo: ## Run slashbatch on a throwaway PostgreSQL with a million rows of sample data
+	scripts/install postgresql
+	@$(MAKE) --no-print-directory build
+	./slashbatch demo $(ARGS)
+
+.PHONY: test
+test: ## Run all tests with the race detector on throwaway PostgreSQL, Redis and S3
+	scripts/install cc
+	scripts/services run -- $(GO) test -race -count=1 -timeout 10m $(ARGS) $(PKG)
+
+.PHONY: bench
+bench: ## Run the benchmarks on the same services
+	scripts/services run -- $(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(ARGS) $(PKG)
+
+.PHONY: services
+services: ## Open a shell with the services running; exit ends them
+	scripts/services shell
+
+.PHONY: lint
+lint: .tools/bin/golangci-lint ## Check Go (.golangci.yaml says what for), go.mod and the shell scripts
+	@for script in scripts/find.sh scripts/install scripts/services .ci/run; do bash -n $$script || exit 1; done
+	$(GO) mod tidy -diff
+	.tools/bin/golangci-lint run ./...
+	GOOS=darwin $(GO) vet ./...
+
+.PHONY: format
+format: .tools/bin/golangci-lint ## Format all Go files
+	.tools/bin/golangci-lint fmt ./...
+
+.PHONY: vuln
+vuln: .tools/bin/govulncheck ## Look for known vulnerabilities (asks vuln.go.dev)
+	.tools/bin/govulncheck ./...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf slashbatch .tools
+
+# Development tools, at the versions that tools/go.mod pins. Built again only
+# when that file changes, and stripped, since nobody debugs them. golangci-lint
+# has staticcheck and gofumpt inside; by themselves they are there for editors.
+TOOL = @echo "building $@" && cd tools && $(GO) build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@
+
+.tools/bin/versitygw: tools/go.mod
+	$(TOOL) github.com/versity/versitygw/cmd/versitygw
+.tools/bin/staticcheck: tools/go.mod
+	$(TOOL) honnef.co/go/tools/cmd/staticcheck
+.tools/bin/gofumpt: tools/go.mod
+	$(TOOL) mvdan.cc/gofumpt
+.tools/bin/govulncheck: tools/go.mod
+	$(TOOL) golang.org/x/vuln/cmd/govulncheck
+.tools/bin/golangci-lint: tools/go.mod
+	$(TOOL) github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,0 +1,209 @@
+// Package app turns a configuration into a running service. It is the only
+// package that knows concrete backends, and it owns the order in which things
+// start and stop.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"time"
+
+	"slashbatch/cache"
+	"slashbatch/cache/catalog"
+	"slashbatch/cache/filestore"
+	"slashbatch/cache/s3store"
+	"slashbatch/internal/config"
+	"slashbatch/internal/pg"
+	"slashbatch/internal/problem"
+	"slashbatch/internal/rows"
+	"slashbatch/jobs"
+	"slashbatch/queue"
+	"slashbatch/queue/memqueue"
+	"slashbatch/queue/redisqueue"
+	"slashbatch/server"
+	"slashbatch/server/endpoint"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Roles are what a process does.
+type Roles struct {
+	// Serve answers HTTP; Work runs jobs.
+	Serve, Work bool
+}
+
+// App is a service that has been configured, and checked as far as that goes
+// without its backends.
+type App struct {
+	config   *config.Config
+	roles    Roles
+	log      *slog.Logger
+	specs    []*endpoint.Spec
+	sources  map[string]*rows.Source
+	pool     *pgxpool.Pool
+	catalog  cache.Catalog
+	store    cache.Store
+	hub      *jobs.Hub
+	registry *server.Registry
+
+	// Addr is told the address once the listener is open; for tests and demo.
+	Addr func(addr string)
+}
+
+// New opens what can be opened without asking anybody. Every problem of the
+// configuration and of the endpoint specs is told at once. The caller closes
+// the App.
+func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (*App, problem.List) {
+	problems := notBuilt(c)
+	specs, more := LoadSpecs(c)
+	problems = append(problems, more...)
+	a := &App{
+		config: c, roles: roles, log: log, specs: specs,
+		sources: map[string]*rows.Source{}, hub: jobs.NewHub(), registry: server.NewRegistry(),
+	}
+	for name, source := range c.DataSources {
+		opened, err := rows.Open(name, source.URL.Reveal(), rows.SourceOptions{
+			MaxConns: source.MaxConns, StatementTimeout: source.StatementTimeout.Std(),
+			LockTimeout: lockTimeout, IdleTimeout: idleTimeout, Application: "slashbatch " + name,
+		})
+		if err != nil {
+			problems = append(problems, problem.Problem{File: c.File, Path: "dataSources." + name + ".url", Message: err.Error()})
+			continue
+		}
+		a.sources[name] = opened
+	}
+	var err error
+	if a.pool, err = pg.Open(c.Catalog.URL.Reveal(), "slashbatch catalog", catalogConns); err != nil {
+		problems = append(problems, problem.Problem{File: c.File, Path: "catalog.url", Message: err.Error()})
+	} else {
+		a.catalog = catalog.New(a.pool)
+	}
+	if a.store, err = openStore(ctx, c); err != nil {
+		problems = append(problems, problem.Problem{File: c.File, Path: "cache.url", Message: err.Error()})
+	}
+	return a, problems
+}
+
+const (
+	catalogConns = 8
+	// A statement that waits for a lock this long stands behind a migration or
+	// a stuck transaction; an abandoned transaction of ours is ended.
+	lockTimeout = 30 * time.Second
+	idleTimeout = 5 * time.Minute
+)
+
+// Close lets go of everything.
+func (a *App) Close() {
+	for _, s := range a.sources {
+		s.Close()
+	}
+	if a.pool != nil {
+		a.pool.Close()
+	}
+	if closer, ok := a.store.(interface{ Close() error }); ok {
+		_ = closer.Close() // nothing is being written any more
+	}
+}
+
+func openStore(ctx context.Context, c *config.Config) (cache.Store, error) {
+	u, err := url.Parse(c.Cache.URL.Reveal())
+	if err != nil {
+		return nil, errors.New("is not a URL") // url.Error quotes it, credentials and all
+	}
+	switch u.Scheme {
+	case "file":
+		return filestore.OpenURL(u)
+	case "s3":
+		return s3store.OpenURL(ctx, u, s3store.Options{})
+	}
+	return nil, fmt.Errorf("has the scheme %q; known are s3 and file", u.Scheme)
+}
+
+// settings are the queue's, the same in every process of a fleet.
+func (a *App) settings() queue.Settings {
+	p := a.config.Batch.Process
+	return queue.Settings{Lease: p.Lease.Std(), Crashes: p.Crashes, Retention: a.config.Batch.Retention.Jobs.Std()}
+}
+
+// openQueue connects to the queue and tells it the capacities.
+func (a *App) openQueue(ctx context.Context) (queue.Queue, error) {
+	var q queue.Queue
+	var err error
+	switch c := a.config.Queue; c.URL.Scheme() {
+	case "memory":
+		q = memqueue.New(a.settings())
+	default:
+		q, err = redisqueue.Open(ctx, c.URL.Reveal(), redisqueue.Options{Prefix: c.Prefix, Settings: a.settings(), Logger: a.log})
+	}
+	if err != nil {
+		return nil, err
+	}
+	capacities := map[string]int{}
+	for name, source := range a.config.DataSources {
+		if source.Capacity > 0 {
+			capacities[name] = source.Capacity
+		}
+	}
+	if err := q.SetCapacities(ctx, capacities); err != nil {
+		return nil, errors.Join(err, q.Close())
+	}
+	return q, nil
+}
+
+func (a *App) worker(q queue.Queue) *jobs.Worker {
+	p := a.config.Batch.Process
+	return jobs.NewWorker(jobs.WorkerOptions{
+		Queue: q, Catalog: a.catalog, Store: a.store, Sources: a.sources, Hub: a.hub, Log: a.log,
+		ID: workerID(),
+		// The export lane only: nothing puts jobs into the other one yet.
+		Slots:     map[queue.Lane]int{queue.LaneExport: p.Workers.Export},
+		Poll:      p.Timeout.Std(),
+		RetryInit: p.RetryInit.Std(),
+		Drain:     p.Drain.Std(),
+	})
+}
+
+// workerID is unique per start of a process, and says where it is.
+func workerID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+func (a *App) server(q queue.Queue) *server.Server {
+	c := a.config
+	users := make([]server.User, len(c.Auth.Users))
+	for i, u := range c.Auth.Users {
+		users[i] = server.User{Name: u.Name, Limits: server.Limits{Running: u.Limits.Running.Export, Queued: u.Limits.Queued.Export}}
+		for _, k := range u.Keys {
+			users[i].Keys = append(users[i].Keys, k.SHA256)
+		}
+	}
+	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
+	for name, source := range a.sources {
+		checks["dataSources."+name] = source.Ping
+	}
+	return server.New(server.Options{
+		Specs: a.specs, Registry: a.registry,
+		Jobs: jobs.NewService(jobs.Options{
+			Queue: q, Catalog: a.catalog, Store: a.store,
+			RetryHold: c.Batch.RetryHold.Std(), MinFresh: c.Batch.MinFresh.Std(),
+		}),
+		Hub: a.hub, Catalog: a.catalog, Store: a.store, Sources: a.sources, Log: a.log,
+		PublicURL: c.Server.PublicURL, TrustedProxies: c.Server.TrustedProxies, MaxBodyBytes: int64(c.Server.MaxBodyBytes),
+		Users:            users,
+		Anonymous:        server.Limits{Running: c.Auth.Anonymous.Running, Queued: c.Auth.Anonymous.Queued},
+		AnonymousEnabled: c.Auth.Anonymous.Enabled,
+		BatchEnabled:     c.Batch.Enabled, BatchPath: c.Batch.Path, MaxWait: c.Batch.MaxWait.Std(),
+		ResultAge: c.Batch.MaxAge.Std(), MinFresh: c.Batch.MinFresh.Std(), Retry: c.Batch.Process.Retry,
+		QueryTimeout: c.Batch.Limits.QueryTimeout.Std(), ResultBytes: int64(c.Batch.Limits.ResultBytes),
+		Checks: checks,
+	})
+}

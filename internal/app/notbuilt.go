@@ -1,0 +1,56 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+
+	"slashbatch/internal/config"
+	"slashbatch/internal/problem"
+	"slashbatch/server/endpoint"
+)
+
+// notBuilt refuses settings that are documented but that this version does
+// nothing about yet: better no start than a limit or a redirect that everybody
+// believes in and nobody keeps.
+func notBuilt(c *config.Config) problem.List {
+	d := config.Defaults()
+	var problems problem.List
+	refuse := func(set bool, path, instead string) {
+		if set {
+			problems.Add(path, "is not available in this version; %s", instead)
+		}
+	}
+	scheme := c.Queue.URL.Scheme()
+	refuse(scheme != "memory" && scheme != "redis" && scheme != "rediss", "queue.url", "known are redis://, rediss:// and memory:")
+	refuse(c.Queue.Replicas != d.Queue.Replicas, "queue.replicas", "leave it out")
+	refuse(!c.Cache.Compressed, "cache.compressed", "results are always stored compressed")
+	refuse(c.Cache.Download != d.Cache.Download, "cache.download", "known is proxy")
+	refuse(c.Batch.Retention.MaxBytes != 0, "batch.retention.maxBytes", "leave it out")
+	refuse(c.Auth.UserFromHost != "", "auth.userFromHost", "leave it out")
+	refuse(c.Auth.Anonymous.TotalQueued != d.Auth.Anonymous.TotalQueued, "auth.anonymous.totalQueued", "leave it out")
+	refuse(len(c.Server.CORSOrigins) > 0, "server.corsOrigins", "leave it out")
+	refuse(c.Server.RateLimit != 0, "server.rateLimit", "leave it out")
+	refuse(c.EndpointsReload, "endpointsReload", "restart to read changed endpoints")
+	for i, u := range c.Auth.Users {
+		refuse(u.SQL, fmt.Sprintf("auth.users[%d].sql", i), "leave it out")
+		refuse(u.Customer != 0, fmt.Sprintf("auth.users[%d].customer", i), "leave it out")
+	}
+	return problems.In(c.File)
+}
+
+// specNotBuilt is the same for endpoint specs.
+func specNotBuilt(s *endpoint.Spec) problem.List {
+	var problems problem.List
+	if slices.Contains(s.Sources(), endpoint.UserSource) {
+		problems.Add("dataSource", "%q is not available in this version; name a data source", endpoint.UserSource)
+	}
+	if s.Batch.Enabled && s.Batch.ContentType != "text/csv" {
+		problems.Add("batch.contentType", "%s is not available in this version; text/csv is", s.Batch.ContentType)
+	}
+	for path, sql := range map[string]string{"batch.onsuccess": s.Batch.OnSuccess, "batch.onerror": s.Batch.OnError} {
+		if placeholder.MatchString(sql) {
+			problems.Add(path, "placeholders <%%= … %%> are not available in this version; read current_setting('batch.job_id'), 'batch.row_count' or 'batch.error_message' instead")
+		}
+	}
+	return problems.In(s.File)
+}

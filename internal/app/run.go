@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"slashbatch/cache/catalog"
+	"slashbatch/internal/pg"
+	"slashbatch/queue"
+	"slashbatch/server"
+	"slashbatch/server/endpoint"
+)
+
+// Run serves and works until ctx ends, then stops in order: no new claims,
+// running jobs are finished or given back, HTTP answers what it has begun. When hard ends,
+// everything stops at once.
+//
+// It listens first, and answers 503 until the queue and the catalogue have
+// been reached; what is down at start is tried again until it is there.
+func (a *App) Run(ctx, hard context.Context) error {
+	front := server.NewFront()
+	var servers []*http.Server
+	failed := make(chan error, 2)
+	listen := func(address string) error {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		s := &http.Server{
+			Handler:           front,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    256 << 10, // batch ids may make a URL long
+		}
+		servers = append(servers, s)
+		a.log.Info("listening", "address", listener.Addr().String())
+		if a.Addr != nil {
+			a.Addr(listener.Addr().String())
+		}
+		go func() {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+		return nil
+	}
+	if a.roles.Serve {
+		if err := listen(a.config.Server.Listen); err != nil {
+			return err
+		}
+	}
+	if a.config.Server.AdminListen != "" {
+		if err := listen(a.config.Server.AdminListen); err != nil {
+			return err
+		}
+	}
+
+	q, err := a.reach(ctx)
+	if err != nil {
+		shutdown(servers)
+		if ctx.Err() != nil {
+			return nil // stopped before it had started
+		}
+		return err
+	}
+	defer func() { _ = q.Close() }() // nothing is sent any more
+	front.Set(a.server(q))
+
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks, work sync.WaitGroup
+	tasks.Go(func() { a.hub.Run(background, q) })
+	tasks.Go(func() { a.awaitEndpoints(background) })
+	if a.roles.Work {
+		worker := a.worker(q)
+		work.Go(func() { worker.Run(ctx, hard) })
+	}
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case err = <-failed:
+		a.log.Error("HTTP ended", "error", err)
+	}
+	if err == nil {
+		work.Wait() // HTTP goes on meanwhile: status pages stay truthful
+	}
+	shutdown(servers)
+	stopBackground()
+	tasks.Wait()
+	return err
+}
+
+// shutdownWait is how long answers that have begun may take to end.
+const shutdownWait = 10 * time.Second
+
+func shutdown(servers []*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
+	defer cancel()
+	for _, s := range servers {
+		if s.Shutdown(ctx) != nil {
+			_ = s.Close() // a download that goes on for longer is cut
+		}
+	}
+}
+
+// reach opens the queue and brings the catalogue's schema up to date, trying
+// again while either is away. Other errors are final.
+func (a *App) reach(ctx context.Context) (queue.Queue, error) {
+	pause := a.config.Batch.Process.RetryInit.Std()
+	for {
+		if _, err := a.Migrate(ctx); err != nil {
+			if !pg.IsAway(err) {
+				return nil, err
+			}
+			a.log.Warn("the catalogue cannot be reached; trying again", "in", pause, "error", err)
+		} else if q, err := a.openQueue(ctx); err == nil {
+			return q, nil
+		} else if !errors.Is(err, queue.ErrUnavailable) {
+			return nil, err
+		} else {
+			a.log.Warn("the queue cannot be reached; trying again", "in", pause, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Migrate brings the catalogue's schema up to date.
+func (a *App) Migrate(ctx context.Context) ([]pg.Migration, error) {
+	migrations, err := catalog.Migrations()
+	if err != nil {
+		return nil, err
+	}
+	applied, err := pg.Migrate(ctx, a.pool, migrations)
+	for _, m := range applied {
+		a.log.Info("schema migrated", "version", m.Version, "name", m.Name)
+	}
+	return applied, err
+}
+
+// awaitEndpoints describes the endpoints whose database was away at start.
+func (a *App) awaitEndpoints(ctx context.Context) {
+	if !a.roles.Serve {
+		return
+	}
+	waiting := a.specs
+	for len(waiting) > 0 && ctx.Err() == nil {
+		still, problems := a.Describe(ctx)
+		for _, p := range problems {
+			a.log.Error("endpoint is refused", "problem", p.String())
+		}
+		waiting = still
+		if len(waiting) > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(a.config.Batch.Process.RetryInit.Std()):
+			}
+		}
+	}
+}
+
+// Endpoints returns the specs, for the commands that list them.
+func (a *App) Endpoints() []*endpoint.Spec { return a.specs }

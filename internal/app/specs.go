@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"slashbatch/internal/config"
+	"slashbatch/internal/problem"
+	"slashbatch/internal/rows"
+	"slashbatch/server/endpoint"
+)
+
+var placeholder = regexp.MustCompile(`<%=`)
+
+// LoadSpecs reads the endpoints that the configuration names, inline and in
+// its folder, and tells every problem that shows without a database.
+func LoadSpecs(c *config.Config) ([]*endpoint.Spec, problem.List) {
+	var specs []*endpoint.Spec
+	var problems problem.List
+	for i := range c.Endpoints {
+		spec, found := endpoint.DecodeNode(&c.Endpoints[i], c.File, fmt.Sprintf("endpoints[%d]", i))
+		problems = append(problems, found...)
+		specs = append(specs, spec)
+	}
+	files, err := specFiles(c.EndpointsDir)
+	if err != nil {
+		problems = append(problems, problem.Problem{File: c.File, Path: "endpointsDir", Message: err.Error()})
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			problems = append(problems, problem.Problem{File: file, Message: err.Error()})
+			continue
+		}
+		decoded, found := endpoint.Decode(data, file)
+		problems = append(problems, found...)
+		specs = append(specs, decoded...)
+	}
+	problems = append(problems, endpoint.Conflicts(specs)...)
+	clashes, _ := endpoint.FacadeClashes(specs, strings.TrimPrefix(c.Batch.Path, "/"))
+	for _, clash := range clashes {
+		if !slices.Contains(problems, clash) { // Decode has told those of the default segment
+			problems = append(problems, clash)
+		}
+	}
+	for _, s := range specs {
+		problems = append(problems, specNotBuilt(s)...)
+		for _, name := range s.Sources() {
+			if _, ok := c.DataSources[name]; !ok && name != endpoint.UserSource {
+				problems = append(problems, problem.Problem{File: s.File, Path: "dataSource", Message: fmt.Sprintf("there is no data source %q in the configuration", name)})
+			}
+		}
+	}
+	return specs, problems
+}
+
+// specFiles lists the YAML files of the folder; a folder that is not there is
+// empty, so that an installation without endpoints starts.
+func specFiles(dir string) ([]string, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files, nil
+}
+
+// describeTimeout bounds asking one database about one query.
+const describeTimeout = 20 * time.Second
+
+// Describe asks the databases about the endpoints' queries, on every data
+// source they run on, and returns the problems: queries that the database
+// refuses, and specs that do not fit what it describes. Endpoints whose
+// database cannot be reached are left for later, and returned as waiting.
+func (a *App) Describe(ctx context.Context) (waiting []*endpoint.Spec, problems problem.List) {
+	for _, s := range a.specs {
+		found, err := a.describe(ctx, s)
+		switch {
+		case err != nil:
+			a.log.Warn("endpoint waits for its database", "endpoint", s.Name, "dataSource", s.DataSource, "error", err)
+			waiting = append(waiting, s)
+		default:
+			problems = append(problems, found...)
+		}
+	}
+	return waiting, problems
+}
+
+func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, error) {
+	if len(a.registry.Missing([]*endpoint.Spec{s})) == 0 {
+		return nil, nil
+	}
+	source, ok := a.sources[s.DataSource]
+	if !ok {
+		return nil, nil // LoadSpecs has told
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	description, err := source.Describe(ctx, s.Probe())
+	if kind := rows.KindOf(err); err != nil && (kind == rows.BadQuery || kind == rows.BadValue) {
+		return problem.List{{File: s.File, Path: "query", Message: err.Error()}}, nil
+	}
+	if err != nil {
+		return nil, errors.Join(err, errors.Unwrap(err))
+	}
+	described := endpoint.Described{Params: description.Params}
+	for _, c := range description.Columns {
+		described.Columns = append(described.Columns, endpoint.Column{Name: c.Name, OID: c.OID, TypeName: c.Type})
+	}
+	compiled, found := endpoint.Compile(s, described)
+	if len(found) == 0 {
+		a.registry.Put(compiled)
+	}
+	return found, nil
+}

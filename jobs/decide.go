@@ -1,0 +1,79 @@
+package jobs
+
+import (
+	"time"
+
+	"slashbatch/cache"
+	"slashbatch/queue"
+)
+
+// Method says how a request for an export was made, as far as it matters.
+type Method int
+
+// The ways to ask.
+const (
+	// Get queues what was never run, expired or was lost, and a failed or
+	// cancelled run only after RetryHold: no client that polls with GET can loop
+	// a broken query.
+	Get Method = iota + 1
+	// Post queues a failed or cancelled run again at once.
+	Post
+	// Look never queues.
+	Look
+)
+
+// seen is what the backends say of a request key at one moment.
+type seen struct {
+	job   *queue.Job   // the key's last job, nil when there is none
+	entry *cache.Entry // what the catalogue has for the key, valid or not
+	now   time.Time    // by the queue's clock
+}
+
+// action is what to do about a request.
+type action int
+
+const (
+	serve   action = iota + 1 // the entry answers it
+	join                      // the active job will
+	hold                      // the last run failed a moment ago: say so
+	enqueue                   // a run is needed
+	nothing                   // a run would be needed, but looking never queues
+)
+
+// policy is what the configuration and the request say about it.
+type policy struct {
+	method              Method
+	fresh               bool
+	retryHold, minFresh time.Duration
+}
+
+// decide is the order of work of the package comment. A valid entry serves
+// requests even while a fresh run of the same key is active; only those who
+// ask for fresh rows wait for it.
+func decide(s seen, p policy) action {
+	active := s.job != nil && !s.job.State.Final()
+	valid := s.entry != nil && s.entry.Valid
+	switch {
+	case valid && !p.fresh && (p.method != Post || !active):
+		return serve
+	case active:
+		return join
+	case valid && p.fresh && s.entry.Age < p.minFresh:
+		return serve // one fresh run per minFresh: this is it
+	case p.method == Look:
+		return nothing
+	case p.method == Get && held(s, p):
+		return hold
+	default:
+		return enqueue
+	}
+}
+
+// held reports whether the key's last run ended without a result so recently
+// that a GET does not start another.
+func held(s seen, p policy) bool {
+	if s.job == nil || s.job.State != queue.Failed && s.job.State != queue.Cancelled {
+		return false
+	}
+	return s.now.Sub(s.job.Ended) < p.retryHold
+}

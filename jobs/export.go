@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+
+	"slashbatch/cache"
+	"slashbatch/internal/rows"
+	"slashbatch/queue"
+)
+
+// attempt is one run of an export under one claim.
+type attempt struct {
+	worker *Worker
+	job    queue.Job
+	holder queue.Holder
+	plan   Plan
+	log    *slog.Logger
+	steps  steps
+
+	// begun: the database has taken the query, so a failure may be its own doing.
+	begun  atomic.Bool
+	export atomic.Pointer[rows.Export]
+	total  atomic.Int64
+}
+
+// progress is read by the heartbeat.
+func (a *attempt) progress() queue.Progress {
+	p := queue.Progress{Total: a.total.Load()}
+	if e := a.export.Load(); e != nil {
+		p.Rows, p.Bytes = e.Progress()
+	}
+	return p
+}
+
+// run makes the result, or finds it made already, and publishes it.
+func (a *attempt) run(ctx context.Context) (Outcome, error) {
+	entry, found, err := a.answered(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if found && entry.Job != a.job.ID {
+		a.log.Info("answered by a result that is there already", "key", a.plan.Key)
+		return outcomeOf(entry), nil
+	}
+	if !found {
+		if entry, err = a.produce(ctx); err != nil {
+			return Outcome{}, err
+		}
+	}
+	a.onSuccess(ctx, entry)
+	return outcomeOf(entry), nil
+}
+
+func outcomeOf(e cache.Entry) Outcome {
+	return Outcome{Result: e.Result, Rows: e.File.Rows, Bytes: e.File.Bytes}
+}
+
+// answered looks for a result that makes running needless: one that an earlier
+// claim of this job has published, or a valid one of the same request. A fresh
+// job takes only what was read after it was submitted.
+func (a *attempt) answered(ctx context.Context) (cache.Entry, bool, error) {
+	if a.job.Attempt > 1 {
+		switch entry, err := a.worker.Catalog.ByJob(ctx, a.job.ID); {
+		case err == nil:
+			return entry, true, nil
+		case !errors.Is(err, cache.ErrNotFound):
+			return cache.Entry{}, false, err
+		}
+	}
+	entry, err := a.worker.Catalog.ByKey(ctx, a.plan.Key)
+	switch {
+	case errors.Is(err, cache.ErrNotFound):
+		return cache.Entry{}, false, nil
+	case err != nil:
+		return cache.Entry{}, false, err
+	case !entry.Valid, a.plan.Fresh && !entry.Generated.After(a.job.Submitted):
+		return cache.Entry{}, false, nil
+	}
+	// What the catalogue says is checked against the store: a job is often
+	// there just because somebody found the file gone.
+	_, err = a.worker.Store.Stat(ctx, entry.File.Object)
+	if errors.Is(err, cache.ErrNotFound) {
+		return cache.Entry{}, false, nil
+	}
+	return entry, err == nil, err
+}
+
+// produce runs the query into a new object and publishes it.
+func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
+	source, ok := a.worker.Sources[a.plan.Source]
+	if !ok {
+		return cache.Entry{}, &rows.Error{Kind: rows.BadQuery, Reason: "this worker has no data source " + a.plan.Source}
+	}
+	object := objectName(a.holder)
+	writer, err := a.worker.Store.Create(ctx, object, cache.ObjectOptions{ContentType: a.plan.ContentType})
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	defer func() { _ = writer.Abort() }() // after Commit it does nothing
+
+	export := rows.NewExport(ctx, writer, a.plan.ResultBytes)
+	a.export.Store(export)
+	sum, err := source.Stream(ctx, rows.Read{
+		Statement: rows.Statement{SQL: a.plan.SQL, Args: a.plan.Args},
+		Timeout:   a.plan.Timeout,
+		Estimate: func(n int64) {
+			a.total.Store(n)
+			a.begun.Store(true)
+		},
+	}, export)
+	if err != nil {
+		export.Cancel()
+		return cache.Entry{}, err
+	}
+	written, err := export.Close()
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	stored, err := writer.Commit(ctx)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	if stored.Size != written.Stored {
+		a.discard(object)
+		return cache.Entry{}, errors.Join(cache.ErrUnavailable, errors.New("the store confirmed another size than was written"))
+	}
+	return a.publish(ctx, sum, written, export.Header(), object)
+}
+
+// objectName carries the claim, so that a late writer can never overwrite what
+// another claim has published. The two digits keep folders small.
+func objectName(h queue.Holder) string {
+	return "results/" + h.Job[:2] + "/" + h.Job + "." + h.Claim + ".csv.gz"
+}

@@ -1,0 +1,82 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"slashbatch/internal/rows"
+)
+
+// planVersion is raised when a field changes its meaning. A worker refuses a
+// plan it does not know rather than run something else.
+const planVersion = 1
+
+// Kinds of jobs.
+const KindExport = "export"
+
+// Plan is everything a worker needs to run a job: it reads no endpoint files,
+// and runs the very version that was asked for. It travels through the queue
+// as JSON and holds no credential: data sources are named, not described.
+type Plan struct {
+	Version int    `json:"v"`
+	Kind    string `json:"kind"`
+
+	// Key is the request key; URL the escaped path and canonical query of the
+	// request (not of its twin), for links; Endpoint its endpoint's name.
+	Key      string `json:"key"`
+	URL      string `json:"url"`
+	Endpoint string `json:"endpoint"`
+	// Owner is whose result it will be: "shared" or a user.
+	Owner string `json:"owner"`
+	// SpecDigest identifies the endpoint's definition.
+	SpecDigest string `json:"spec"`
+
+	// Source runs the query; StepsSource the steps, which may write.
+	Source      string     `json:"source"`
+	StepsSource string     `json:"stepsSource,omitempty"`
+	SQL         string     `json:"sql"`
+	Args        []rows.Arg `json:"args,omitempty"`
+	OnSuccess   string     `json:"onsuccess,omitempty"`
+	OnError     string     `json:"onerror,omitempty"`
+
+	// FileName of the download, without ".gz"; ContentType of the plain file.
+	FileName    string `json:"fileName"`
+	ContentType string `json:"contentType"`
+
+	// Fresh asks for rows read after the job was submitted.
+	Fresh bool `json:"fresh,omitempty"`
+	// Retry is how many further attempts follow one that ended in an error.
+	Retry int `json:"retry,omitempty"`
+	// Timeout bounds the query; ResultBytes the plain file. 0: no bound.
+	Timeout     time.Duration `json:"timeout,omitempty"`
+	ResultBytes int64         `json:"resultBytes,omitempty"`
+	// MaxAge and MinFresh say how long the result answers its key.
+	MaxAge   time.Duration `json:"maxAge"`
+	MinFresh time.Duration `json:"minFresh"`
+}
+
+// Encode returns the plan as the queue carries it.
+func (p Plan) Encode() ([]byte, error) {
+	p.Version = planVersion
+	return json.Marshal(p)
+}
+
+// DecodePlan reads what Encode wrote.
+func DecodePlan(data []byte) (Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return Plan{}, fmt.Errorf("the job's plan cannot be read: %w", err)
+	}
+	if p.Version != planVersion || p.Kind != KindExport {
+		return Plan{}, fmt.Errorf("this worker knows plans of version %d and kind %s, not version %d and kind %q", planVersion, KindExport, p.Version, p.Kind)
+	}
+	return p, nil
+}
+
+// Outcome is what a finished job leaves in the queue's record.
+type Outcome struct {
+	Result int64 `json:"result"`
+	Rows   int64 `json:"rows"`
+	Bytes  int64 `json:"bytes"`
+}

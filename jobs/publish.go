@@ -1,0 +1,85 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+
+	"slashbatch/cache"
+	"slashbatch/internal/rows"
+	"slashbatch/queue"
+)
+
+// publish makes a committed object the answer to its request; see the package
+// comment for the order. Whatever is not published is deleted again, but for
+// an answer that never came: then the object may be the published one.
+func (a *attempt) publish(ctx context.Context, sum rows.Summary, written rows.Written, columns []rows.Column, object string) (cache.Entry, error) {
+	if err := a.insist(ctx, func() error { return a.worker.Queue.Seal(ctx, a.holder) }); err != nil {
+		if !errors.Is(err, queue.ErrUnavailable) {
+			a.discard(object)
+		}
+		return cache.Entry{}, err
+	}
+	// Sealed: the job cannot be cancelled any more. Neither does a drain stop
+	// it here, since what is left takes a moment.
+	ctx = context.WithoutCancel(ctx)
+	var entry cache.Entry
+	var won bool
+	err := a.insist(ctx, func() (err error) {
+		entry, won, err = a.worker.Catalog.Publish(ctx, a.publication(sum, written, columns, object))
+		return err
+	})
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	if !won {
+		a.log.Info("another claim has published this job")
+		a.discard(object)
+	}
+	return entry, nil
+}
+
+func (a *attempt) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
+	file := cache.File{
+		Object: object, Stored: written.Stored, Rows: sum.Rows, Bytes: written.Plain, SHA256: written.SHA256,
+		ContentType: a.plan.ContentType, FileName: a.plan.FileName,
+	}
+	for _, c := range columns {
+		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID})
+	}
+	for _, m := range written.Members {
+		file.Members = append(file.Members, cache.Member(m))
+	}
+	return cache.Publication{
+		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
+		Job: a.job.ID, Claim: a.holder.Claim, Submitted: a.job.Submitted, SpecDigest: a.plan.SpecDigest,
+		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh, File: file,
+	}
+}
+
+// publishTries is how often a publishing step is tried while a backend does
+// not answer. The rows are read and stored by now: giving up at the first
+// stumble would throw hours of work away.
+const publishTries = 20
+
+// insist repeats a step that may be repeated until the backend answers.
+func (a *attempt) insist(ctx context.Context, step func() error) error {
+	for failures := 1; ; failures++ {
+		err := step()
+		if err == nil || !outOfReach(err) || failures == publishTries {
+			return err
+		}
+		a.log.Warn("publishing waits for a backend", "error", err)
+		if wait(ctx, backoff(failures, a.worker.RetryInit), nil); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// discard removes an object that nothing refers to.
+func (a *attempt) discard(object string) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := a.worker.Store.Delete(ctx, object); err != nil {
+		a.log.Warn("an unpublished object is left over", "object", object, "error", err)
+	}
+}

@@ -1,0 +1,227 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"slashbatch/cache"
+	"slashbatch/queue"
+
+	"github.com/google/uuid"
+)
+
+// Service submits requests and tells how they stand. It is the same on every
+// server of a fleet; all state is in the queue and the catalogue.
+type Service struct {
+	queue     queue.Queue
+	catalog   cache.Catalog
+	store     cache.Store
+	snapshots *queue.Snapshots
+	retryHold time.Duration
+	minFresh  time.Duration
+	present   *present
+}
+
+// Options of a Service.
+type Options struct {
+	Queue   queue.Queue
+	Catalog cache.Catalog
+	Store   cache.Store
+	// RetryHold is how long after a failed run GET does not start another.
+	RetryHold time.Duration
+	// MinFresh is the least time between two fresh runs of one key.
+	MinFresh time.Duration
+}
+
+// snapshotEvery is how old the positions and ETAs shown may be.
+const snapshotEvery = 250 * time.Millisecond
+
+// NewService returns a Service over these backends.
+func NewService(o Options) *Service {
+	return &Service{
+		queue: o.Queue, catalog: o.Catalog, store: o.Store,
+		snapshots: queue.NewSnapshots(o.Queue, snapshotEvery),
+		retryHold: o.RetryHold, minFresh: o.MinFresh,
+		present: newPresent(),
+	}
+}
+
+// Request asks for an export.
+type Request struct {
+	Plan Plan
+	// User waits for it: a known user, or a group of anonymous callers.
+	User   string
+	Method Method
+	// Estimate is how long a run is thought to take.
+	Estimate time.Duration
+	// RunningCap and QueuedCap are the user's, in the export lane.
+	RunningCap, QueuedCap int
+}
+
+// submitTries bounds how often Submit looks again when another server was
+// faster; every round means that somebody else made progress.
+const submitTries = 5
+
+// Submit finds what answers the request, or queues a run of it. Equal requests
+// make one run, whoever asks, on any number of servers. A *queue.FullError says
+// that the user's list is full; nothing is queued then.
+func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
+	for range submitTries {
+		status, again, err := s.submit(ctx, r)
+		if err != nil || !again {
+			return status, err
+		}
+	}
+	return Status{}, fmt.Errorf("%w: the request's jobs keep changing", queue.ErrUnavailable)
+}
+
+func (s *Service) submit(ctx context.Context, r Request) (status Status, again bool, err error) {
+	saw, err := s.look(ctx, r.Plan.Key)
+	if err != nil {
+		return Status{}, false, err
+	}
+	switch decide(saw, policy{r.Method, r.Plan.Fresh, s.retryHold, s.minFresh}) {
+	case serve:
+		return s.ready(saw), false, nil
+	case join:
+		job, err := s.queue.Join(ctx, saw.job.ID, r.User)
+		if errors.Is(err, queue.ErrNotFound) || err == nil && job.State.Final() {
+			return Status{}, true, nil // it ended meanwhile: there is something newer to see
+		}
+		if err != nil {
+			return Status{}, false, err
+		}
+		status, err := s.ofJob(ctx, job)
+		return status, false, err
+	case hold:
+		status, err := s.ofJob(ctx, *saw.job)
+		return status, false, err
+	}
+	definition, err := r.Plan.Encode()
+	if err != nil {
+		return Status{}, false, err
+	}
+	after := ""
+	if saw.job != nil {
+		after = saw.job.ID
+	}
+	made, err := s.enqueue(ctx, queue.Submission{
+		ID: uuid.NewString(), Key: r.Plan.Key, After: after,
+		User: r.User, Lane: queue.LaneExport, Kind: r.Plan.Kind, Source: r.Plan.Source,
+		Estimate: r.Estimate, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap,
+		Retry: r.Plan.Retry, Definition: definition,
+	})
+	if err != nil {
+		return Status{}, false, err
+	}
+	if !made.Created && made.Job.State.Final() {
+		return Status{}, true, nil // a newer job ran between our look and now
+	}
+	status, err = s.ofJob(ctx, made.Job)
+	status.Created = made.Created
+	return status, false, err
+}
+
+// enqueue repeats a call whose answer was lost: the job's id makes that safe.
+func (s *Service) enqueue(ctx context.Context, sub queue.Submission) (queue.Enqueued, error) {
+	made, err := s.queue.Enqueue(ctx, sub)
+	if errors.Is(err, queue.ErrUnavailable) && ctx.Err() == nil {
+		return s.queue.Enqueue(ctx, sub)
+	}
+	return made, err
+}
+
+// look asks the queue, then the catalogue, in that order: a job that ends in
+// between has published before it ended.
+func (s *Service) look(ctx context.Context, key string) (seen, error) {
+	var saw seen
+	job, err := s.queue.ByKey(ctx, key)
+	switch {
+	case err == nil:
+		saw.job = &job
+		if job.State.Final() {
+			if saw.now, err = s.now(ctx); err != nil {
+				return seen{}, err
+			}
+		}
+	case !errors.Is(err, queue.ErrNotFound):
+		return seen{}, err
+	}
+	entry, err := s.entry(ctx, key)
+	switch {
+	case err == nil:
+		saw.entry = &entry
+	case !errors.Is(err, cache.ErrNotFound):
+		return seen{}, err
+	}
+	return saw, nil
+}
+
+// now is the queue's clock, from the snapshot that all callers share.
+func (s *Service) now(ctx context.Context) (time.Time, error) {
+	snapshot, err := s.snapshots.Get(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return snapshot.Now, nil
+}
+
+// entry returns what the catalogue has for a key, unless its file is known to
+// be gone.
+func (s *Service) entry(ctx context.Context, key string) (cache.Entry, error) {
+	e, err := s.catalog.ByKey(ctx, key)
+	if err != nil || !e.Valid {
+		return e, err
+	}
+	there, err := s.present.check(ctx, s.store, e.File.Object)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	if there {
+		return e, nil
+	}
+	return cache.Entry{}, errors.Join(cache.ErrNotFound, s.catalog.Forget(ctx, key, e.Result))
+}
+
+// Lost tells that the file of an entry was not there when it was to be read.
+// The next Submit computes it again.
+func (s *Service) Lost(ctx context.Context, e cache.Entry) error {
+	s.present.forget(e.File.Object)
+	return s.catalog.Forget(ctx, e.Key, e.Result)
+}
+
+// Leave takes the user off the waiters of a job and cancels it when nobody
+// waits any more. Unknown jobs, and jobs the user does not wait for, are both
+// queue.ErrNotFound.
+func (s *Service) Leave(ctx context.Context, id, user string) (Status, error) {
+	_, job, err := s.queue.Leave(ctx, id, user)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.ofJob(ctx, job)
+}
+
+// LeaveKey is Leave for the active job of a request key.
+func (s *Service) LeaveKey(ctx context.Context, key, user string) (Status, error) {
+	job, err := s.queue.ByKey(ctx, key)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.Leave(ctx, job.ID, user)
+}
+
+// Waits reports whether the user is among those who wait, or waited, for the job.
+func (s *Service) Waits(ctx context.Context, id, user string) (bool, error) {
+	return s.queue.Waits(ctx, id, user)
+}
+
+// Plan returns the plan of a job.
+func (s *Service) Plan(ctx context.Context, id string) (Plan, error) {
+	data, err := s.queue.Definition(ctx, id)
+	if err != nil {
+		return Plan{}, err
+	}
+	return DecodePlan(data)
+}

@@ -1,0 +1,158 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"slashbatch/cache"
+	"slashbatch/queue"
+)
+
+// Word is what the status calls the state of a request or job.
+type Word string
+
+// The words, as SAPI-NT has them, and Cancelled.
+const (
+	WordPending    Word = "Pending"
+	WordInProgress Word = "InProgress"
+	WordCompleted  Word = "Completed"
+	WordFailed     Word = "Failed"
+	WordCancelled  Word = "Cancelled"
+	WordUnknown    Word = "Unknown"
+)
+
+// Final reports whether the status will not change by itself.
+func (w Word) Final() bool { return w != WordPending && w != WordInProgress }
+
+// wordOf maps the queue's states; a done job is Completed only with its file.
+var wordOf = map[queue.State]Word{
+	queue.Pending: WordPending, queue.Running: WordInProgress,
+	queue.Done: WordCompleted, queue.Failed: WordFailed, queue.Cancelled: WordCancelled,
+}
+
+// Status is how a request or a job stands.
+type Status struct {
+	Key  string
+	Word Word
+	// Job is set when the queue knows one; Created tells that this call made it.
+	Job     *queue.Job
+	Created bool
+	// Entry is set when Completed.
+	Entry *cache.Entry
+	// Position: 0 running, 1 next; ETA until complete. Set while Pending and
+	// InProgress; ETA is nil when its own run has overrun the estimate.
+	Position *int
+	ETA      *time.Duration
+	// Progress is between 0 and 1 when a total is expected.
+	Progress *float64
+}
+
+// StatusOfKey tells how a request stands. It never queues. Never seen, or
+// ended and not cached any more, is WordUnknown.
+func (s *Service) StatusOfKey(ctx context.Context, key string, fresh bool) (Status, error) {
+	saw, err := s.look(ctx, key)
+	if err != nil {
+		return Status{}, err
+	}
+	switch decide(saw, policy{method: Look, fresh: fresh}) {
+	case serve:
+		return s.ready(saw), nil
+	case join:
+		return s.ofJob(ctx, *saw.job)
+	}
+	if saw.job != nil && (saw.job.State == queue.Failed || saw.job.State == queue.Cancelled) {
+		return s.ofJob(ctx, *saw.job)
+	}
+	return Status{Key: key, Word: WordUnknown}, nil
+}
+
+// StatusOfJob tells how a job stands; queue.ErrNotFound when there is none.
+func (s *Service) StatusOfJob(ctx context.Context, id string) (Status, error) {
+	job, err := s.queue.Get(ctx, id)
+	if err != nil {
+		return Status{}, err
+	}
+	return s.ofJob(ctx, job)
+}
+
+// ready is the status of a request with a valid entry.
+func (s *Service) ready(saw seen) Status {
+	status := Status{Key: saw.entry.Key, Word: WordCompleted, Entry: saw.entry}
+	if saw.job != nil && saw.job.ID == saw.entry.Job {
+		status.Job = saw.job
+	}
+	return status
+}
+
+// ofJob is the status of a job, with what only the snapshot and the catalogue know.
+func (s *Service) ofJob(ctx context.Context, job queue.Job) (Status, error) {
+	status := Status{Key: job.Key, Word: wordOf[job.State], Job: &job}
+	switch job.State {
+	case queue.Pending, queue.Running:
+		snapshot, err := s.snapshots.Get(ctx)
+		if err != nil {
+			return Status{}, err
+		}
+		status.place(job, snapshot)
+	case queue.Done:
+		entry, err := s.entryOfJob(ctx, job)
+		if errors.Is(err, cache.ErrNotFound) {
+			status.Word = WordUnknown // finished once, but the file is gone
+			return status, nil
+		}
+		if err != nil {
+			return Status{}, err
+		}
+		status.Entry = &entry
+	}
+	return status, nil
+}
+
+// entryOfJob returns the entry that answers the job's request: its own, or the
+// one that made running it needless.
+func (s *Service) entryOfJob(ctx context.Context, job queue.Job) (cache.Entry, error) {
+	entry, err := s.entry(ctx, job.Key)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	if !entry.Valid {
+		return cache.Entry{}, cache.ErrNotFound
+	}
+	return entry, nil
+}
+
+// place fills in position, ETA and progress.
+func (s *Status) place(job queue.Job, snapshot *queue.Snapshot) {
+	lane := snapshot.Lanes[job.Lane]
+	if job.State == queue.Pending {
+		position := queue.Position(lane, job.Standing)
+		eta := queue.ETA(lane, snapshot.Now, job.Standing, job.Estimate)
+		s.Position, s.ETA = &position, &eta
+		return
+	}
+	running := 0
+	s.Position = &running
+	// The snapshot may be from before the job was claimed.
+	now := snapshot.Now
+	if now.Before(job.Started) {
+		now = job.Started
+	}
+	if left, ok := queue.Remaining(now, job.Started, job.Estimate); ok {
+		s.ETA = &left
+	}
+	if p := job.Progress; p.Total > 0 {
+		done := min(float64(p.Rows)/float64(p.Total), 0.99) // 1 is for the published file
+		s.Progress = &done
+	}
+}
+
+// Outcome decodes what a finished job left; the zero Outcome when it left nothing.
+func (s Status) Outcome() Outcome {
+	var o Outcome
+	if s.Job != nil && s.Job.Outcome != nil {
+		_ = json.Unmarshal(s.Job.Outcome, &o) // a document of another version: no figures
+	}
+	return o
+}

@@ -1,0 +1,287 @@
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"slashbatch/cache"
+	"slashbatch/internal/rows"
+	"slashbatch/queue"
+
+	"github.com/google/uuid"
+)
+
+// WorkerOptions set up a Worker.
+type WorkerOptions struct {
+	Queue   queue.Queue
+	Catalog cache.Catalog
+	Store   cache.Store
+	// Sources by name; a plan names one.
+	Sources map[string]*rows.Source
+	// Hub tells when there may be work.
+	Hub *Hub
+	Log *slog.Logger
+	// ID names the process in the registry and the log.
+	ID string
+	// Slots is how many jobs of each lane run at once.
+	Slots map[queue.Lane]int
+	// Poll is how long a lost notification can go unnoticed, and how often
+	// leases are extended and swept.
+	Poll time.Duration
+	// RetryInit is the pause of a slot after something that a job needs could
+	// not be reached.
+	RetryInit time.Duration
+	// Drain is how long running jobs may go on once the worker is to stop.
+	Drain time.Duration
+}
+
+// Worker runs jobs until it is told to stop.
+type Worker struct {
+	WorkerOptions
+	mu   sync.Mutex
+	runs map[string]*run // by claim id
+}
+
+// NewWorker returns a worker; Run starts it.
+func NewWorker(o WorkerOptions) *Worker {
+	return &Worker{WorkerOptions: o, runs: map[string]*run{}}
+}
+
+// What ends a run from outside.
+var (
+	errDrain = errors.New("the worker is stopping")
+	errLost  = errors.New("the claim was lost")
+)
+
+// Run claims and runs jobs until ctx ends. Then it claims no more, lets what
+// runs go on for Drain, and gives the rest back to the heads of their lists.
+// It returns when nothing of it runs any more. When hard ends, running jobs are
+// given back at once.
+func (w *Worker) Run(ctx, hard context.Context) {
+	w.Log.Info("worker started", "worker", w.ID, "slots", w.Slots)
+	// Beating goes on during the drain: what still runs must keep its leases.
+	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
+	var beats, slots sync.WaitGroup
+	beats.Go(func() { w.beatLoop(beating, ctx) })
+	for lane, n := range w.Slots {
+		if n > 0 {
+			slots.Go(func() { w.serveLane(ctx, lane, n) })
+		}
+	}
+	<-ctx.Done()
+	ended := make(chan struct{})
+	go func() { slots.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(w.Drain):
+		w.stopRuns(errDrain)
+	case <-hard.Done():
+		w.stopRuns(errDrain)
+	}
+	<-ended
+	stopBeating()
+	beats.Wait()
+	w.deregister()
+	w.Log.Info("worker stopped", "worker", w.ID)
+}
+
+// serveLane keeps n slots of a lane busy.
+func (w *Worker) serveLane(ctx context.Context, lane queue.Lane, n int) {
+	free := make(chan struct{}, n)
+	for range n {
+		free <- struct{}{}
+	}
+	wakes := w.Hub.Wakes()
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-free:
+		}
+		claimed, claim := w.claim(ctx, lane, wakes)
+		if claimed == nil {
+			return // ctx ended
+		}
+		running.Go(func() {
+			if pause := w.serveJob(ctx, claimed, claim); pause {
+				wait(ctx, w.RetryInit, nil)
+			}
+			free <- struct{}{}
+		})
+	}
+}
+
+// claim waits for a job; nil means that ctx has ended. A call whose answer was
+// lost is repeated with the same claim id, so that what it may have claimed is
+// not left to run out its lease.
+func (w *Worker) claim(ctx context.Context, lane queue.Lane, wakes <-chan struct{}) (*queue.Claimed, string) {
+	id, failures := uuid.NewString(), 0
+	for ctx.Err() == nil {
+		claimed, err := w.Queue.Claim(ctx, queue.ClaimRequest{ClaimID: id, Worker: w.ID, Lane: lane})
+		switch {
+		case err != nil && ctx.Err() != nil:
+			// The claim may have happened; nobody will beat for it, so it is
+			// given back now rather than when its lease runs out.
+			w.giveBackLost(lane, id)
+			return nil, ""
+		case err != nil:
+			if failures++; failures == 1 {
+				w.Log.Warn("the queue cannot be asked for work; trying again", "lane", lane, "error", err)
+			}
+			wait(ctx, backoff(failures, w.Poll), nil)
+		case claimed != nil:
+			return claimed, id
+		default:
+			failures = 0
+			wait(ctx, w.Poll, wakes)
+		}
+	}
+	return nil, ""
+}
+
+// giveBackLost repeats a claim whose answer was lost while stopping, to learn
+// which job it took, if any, and releases that.
+func (w *Worker) giveBackLost(lane queue.Lane, id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	claimed, err := w.Queue.Claim(ctx, queue.ClaimRequest{ClaimID: id, Worker: w.ID, Lane: lane})
+	if err == nil && claimed != nil {
+		err = w.Queue.Release(ctx, queue.Holder{Job: claimed.Job.ID, Claim: id})
+	}
+	if err != nil {
+		w.Log.Warn("a claim made while stopping is left to its lease", "claim", id, "error", err)
+	}
+}
+
+// lastWords bounds what a stopping worker says to the queue.
+const lastWords = 5 * time.Second
+
+// wait sleeps for d, until ctx ends, or until woken.
+func wait(ctx context.Context, d time.Duration, wakes <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wakes:
+	case <-timer.C:
+	}
+}
+
+// backoff doubles from 50 ms up to most.
+func backoff(failures int, most time.Duration) time.Duration {
+	return min(50*time.Millisecond<<min(failures-1, 10), max(most, 50*time.Millisecond))
+}
+
+// run is one claimed job in this process.
+type run struct {
+	holder   queue.Holder
+	job      queue.Job
+	cancel   context.CancelCauseFunc
+	progress func() queue.Progress
+	ended    chan struct{} // closed when the queue has been told
+}
+
+func (w *Worker) add(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runs[r.holder.Claim] = r
+}
+
+func (w *Worker) remove(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.runs, r.holder.Claim)
+	close(r.ended)
+}
+
+// running returns what runs now, in no order.
+func (w *Worker) running() []*run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.runs))
+}
+
+// stopRuns cancels everything that runs. Of one user's jobs the newest is given
+// back first, since each goes to the head of the list: so they keep their order.
+func (w *Worker) stopRuns(cause error) {
+	byUser := map[string][]*run{}
+	for _, r := range w.running() {
+		byUser[r.job.User] = append(byUser[r.job.User], r)
+	}
+	for _, runs := range byUser {
+		slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(b.job.Order, a.job.Order) })
+		go func() {
+			for _, r := range runs {
+				r.cancel(cause)
+				<-r.ended
+			}
+		}()
+	}
+}
+
+// beatLoop extends leases and sweeps, until ctx ends. While draining it
+// announces no slots.
+func (w *Worker) beatLoop(ctx, claiming context.Context) {
+	cancels := w.Hub.Cancels()
+	for ctx.Err() == nil {
+		slots := w.Slots
+		if claiming.Err() != nil {
+			slots = nil
+		}
+		w.beat(ctx, slots)
+		if claiming.Err() == nil {
+			w.sweep(ctx)
+		}
+		wait(ctx, w.Poll, cancels)
+	}
+}
+
+// beat extends all leases in one call, and stops the runs whose claim is lost.
+// When the queue cannot be asked the runs go on: a lease that ran out meanwhile
+// is still good as long as nobody else has claimed the job, and publishing asks again.
+func (w *Worker) beat(ctx context.Context, slots map[queue.Lane]int) {
+	runs := w.running()
+	beats := make([]queue.Beat, len(runs))
+	for i, r := range runs {
+		beats[i] = queue.Beat{Holder: r.holder, Progress: r.progress()}
+	}
+	answers, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID, Slots: slots}, beats)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.Log.Warn("leases could not be extended; trying again", "running", len(runs), "error", err)
+		}
+		return
+	}
+	for i, answer := range answers {
+		if lost, ok := errors.AsType[*queue.LostError](answer); ok {
+			runs[i].cancel(fmt.Errorf("%w: %w", errLost, lost))
+		}
+	}
+}
+
+func (w *Worker) sweep(ctx context.Context) {
+	swept, err := w.Queue.Sweep(ctx)
+	if err != nil {
+		return // the beat has told the log already
+	}
+	if swept.Recovered > 0 || swept.Failed > 0 {
+		w.Log.Warn("jobs of dead workers recovered", "again", swept.Recovered, "failed", swept.Failed)
+	}
+}
+
+func (w *Worker) deregister() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if _, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID}, nil); err != nil {
+		w.Log.Warn("the worker could not say goodbye; its slots count until its lease ends", "error", err)
+	}
+}

@@ -1,0 +1,154 @@
+package queuetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"slashbatch/queue"
+)
+
+// until reads events up to one that is wanted.
+func until(f *fixture, events <-chan queue.Event, want queue.Event) {
+	f.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				f.Fatalf("the channel was closed before %+v", want)
+			}
+			if e == want {
+				return
+			}
+		case <-timeout:
+			f.Fatalf("after %v still no %+v", patience, want)
+		}
+	}
+}
+
+func testEvents(t *testing.T, open Open) {
+	subscribe := func(f *fixture) <-chan queue.Event {
+		f.Helper()
+		events, err := f.Subscribe(f.ctx)
+		f.must(err)
+		select {
+		case e := <-events:
+			if e.Kind != queue.Resync {
+				f.Fatalf("the first event is %+v, want a Resync", e)
+			}
+		case <-time.After(patience):
+			f.Fatal("no first event")
+		}
+		return events
+	}
+	changed := func(id string, s queue.State) queue.Event {
+		return queue.Event{Kind: queue.Changed, Job: id, State: s}
+	}
+	wake := func(user string) queue.Event { return queue.Event{Kind: queue.Wake, User: user} }
+
+	tell(t, open, []story{
+		{name: "a new job wakes, each state is told", run: func(f *fixture) { // C-106, C-107, C-108, C-110, C-111, S-038, R-068
+			events := subscribe(f)
+			for _, user := range []string{"ann", "a:b%{}\n é"} {
+				id := f.add(user, 1)[0]
+				until(f, events, wake(user))
+				h := f.take(id)
+				until(f, events, changed(id, queue.Running))
+				f.finish(h)
+				until(f, events, changed(id, queue.Done))
+			}
+		}},
+		{name: "what is given back wakes again", run: func(f *fixture) {
+			events := subscribe(f)
+			s := export("ann")
+			s.Retry = 1
+			f.enqueue(s)
+			until(f, events, wake("ann"))
+			f.must(f.Release(f.ctx, f.take(s.ID)))
+			until(f, events, changed(s.ID, queue.Running))
+			until(f, events, wake("ann"))
+			_, err := f.Fail(f.ctx, f.take(s.ID), "no", true, nil)
+			f.must(err)
+			until(f, events, changed(s.ID, queue.Running))
+			until(f, events, wake("ann"))
+			_, err = f.Fail(f.ctx, f.take(s.ID), "no", true, nil)
+			f.must(err)
+			until(f, events, changed(s.ID, queue.Failed))
+		}},
+		{name: "a cancel is told, a stopped worker wakes", run: func(f *fixture) {
+			events := subscribe(f)
+			ids := f.add("ann", 2)
+			f.cancel(ids[1], queue.Removed)
+			until(f, events, changed(ids[1], queue.Cancelled))
+			h := f.take(ids[0])
+			f.cancel(ids[0], queue.Stopping)
+			until(f, events, changed(ids[0], queue.Cancelled))
+			f.must(f.Release(f.ctx, h))
+			until(f, events, wake("ann"))
+		}},
+		{name: "a recovered job wakes", settings: queue.Settings{Lease: short}, run: func(f *fixture) {
+			events := subscribe(f)
+			id := f.add("ann", 1)[0]
+			f.take(id)
+			until(f, events, changed(id, queue.Running))
+			f.sweepUntil("the job is pending", f.inState(id, queue.Pending))
+			until(f, events, wake("ann"))
+		}},
+		{name: "every subscription hears", run: func(f *fixture) {
+			a, b := subscribe(f), subscribe(f)
+			id := f.add("ann", 1)[0]
+			f.take(id)
+			for _, events := range []<-chan queue.Event{a, b} {
+				until(f, events, wake("ann"))
+				until(f, events, changed(id, queue.Running))
+			}
+		}},
+		{name: "a slow reader blocks nobody and is told that it missed something", run: func(f *fixture) {
+			events := subscribe(f)
+			// More than any sensible buffer holds; this must not block.
+			for range 3000 {
+				f.cancel(f.add("ann", 1)[0], queue.Removed)
+			}
+			until(f, events, queue.Event{Kind: queue.Resync})
+			// It hears again what happens once it has caught up. A hint may be
+			// lost while it still reads what is left over, so there are several.
+			hears := make(chan struct{})
+			go func() {
+				defer close(hears)
+				for e := range events {
+					if e == wake("bob") {
+						return
+					}
+				}
+			}()
+			f.eventually("a new wake is heard", func() bool {
+				f.add("bob", 1)
+				select {
+				case <-hears:
+					return true
+				case <-time.After(20 * time.Millisecond):
+					return false
+				}
+			})
+		}},
+		{name: "a subscription ends with its context", run: func(f *fixture) {
+			ctx, cancel := context.WithCancel(f.ctx)
+			events, err := f.Subscribe(ctx)
+			f.must(err)
+			cancel()
+			timeout := time.After(patience)
+			for {
+				select {
+				case _, open := <-events:
+					if !open {
+						f.add("ann", 1) // which nobody hears
+						return
+					}
+				case <-timeout:
+					f.Fatal("the channel stays open")
+				}
+			}
+		}},
+	})
+}

@@ -1,0 +1,250 @@
+package redisqueue
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"slashbatch/internal/testenv"
+	"slashbatch/queue"
+)
+
+// server is a redis-server of one test's own, to be killed and restarted.
+type server struct {
+	t    *testing.T
+	url  string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// startServer starts a redis-server with these arguments on a free port, and
+// stops it when the test ends.
+func startServer(t *testing.T, args ...string) *server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		testenv.Missing(t, "redis-server")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	s := &server{t: t, url: "redis://127.0.0.1:" + port, args: append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--daemonize", "no",
+	}, args...)}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command("redis-server", s.args...)
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	c := s.client()
+	defer c.Close()
+	for end := time.Now().Add(10 * time.Second); c.Ping(s.t.Context()).Err() != nil; {
+		if time.Now().After(end) {
+			s.t.Fatal("redis-server does not answer")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// kill ends the server as kill -9 does.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// client is a plain client of the database that a queue uses by default.
+func (s *server) client() *redis.Client { return client(s.t, s.url) }
+
+func client(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	o, err := parseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return redis.NewClient(o)
+}
+
+// TestRestart kills Redis while a queue is in use: callers learn that it is not
+// there, the same Queue works again afterwards, and every job is still there.
+func TestRestart(t *testing.T) {
+	s := startServer(t, "--appendonly", "yes", "--appendfsync", "always")
+	q := open(t, s.url, Options{})
+	ctx := t.Context()
+	var want []string
+	for i := range 200 {
+		want = append(want, enqueue(t, q, fmt.Sprintf("user%d", i%7)).ID)
+	}
+	held := claim(t, q)
+	events, err := q.Subscribe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.kill()
+	if _, err := q.Get(ctx, want[0]); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("Get without a server: %v", err)
+	}
+	if err := q.Ping(ctx); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("Ping without a server: %v", err)
+	}
+	if _, err := Open(ctx, s.url, Options{}); !errors.Is(err, queue.ErrUnavailable) {
+		t.Errorf("Open without a server: %v", err)
+	}
+	s.start()
+
+	answers, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: held}})
+	if err != nil || answers[0] != nil {
+		t.Fatalf("beat after the restart: %v, %v", answers, err)
+	}
+	for _, id := range want {
+		if _, err := q.Get(ctx, id); err != nil {
+			t.Fatalf("job %s after the restart: %v", id, err)
+		}
+	}
+	receive := func(want queue.Event) {
+		t.Helper()
+		select {
+		case e := <-events:
+			if e != want {
+				t.Fatalf("event %+v, want %+v", e, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("no event, want %+v", want)
+		}
+	}
+	receive(queue.Event{Kind: queue.Resync}) // the first of every subscription
+	receive(queue.Event{Kind: queue.Resync}) // after the restart
+	id := enqueue(t, q, "late").ID
+	receive(queue.Event{Kind: queue.Wake, User: "late"})
+	receive(queue.Event{Kind: queue.Changed, Job: id, State: queue.Pending})
+	finished := map[string]bool{held.Job: true}
+	finish(t, q, held)
+	for range want { // and the late one
+		h := claim(t, q)
+		finish(t, q, h)
+		finished[h.Job] = true
+	}
+	if len(finished) != len(want)+1 {
+		t.Errorf("%d jobs finished, want %d", len(finished), len(want)+1)
+	}
+}
+
+// TestOutOfMemory holds that a full server takes no new jobs, and that the jobs
+// it has can still be worked off.
+func TestOutOfMemory(t *testing.T) {
+	s := startServer(t, "--maxmemory-policy", "noeviction")
+	q := open(t, s.url, Options{})
+	ctx := t.Context()
+	for range 6 {
+		enqueue(t, q, "ann")
+	}
+	held, seen := claim(t, q), claim(t, q)
+	c := s.client()
+	defer c.Close()
+	if err := c.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := q.Enqueue(ctx, submission("bob")); !errors.Is(err, queue.ErrUnavailable) {
+		t.Fatalf("Enqueue on a full server: %v", err)
+	}
+	for name, err := range map[string]error{
+		"beat":    func() error { _, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: held}}); return err }(),
+		"seal":    q.Seal(ctx, held),
+		"finish":  q.Finish(ctx, held, []byte("done")),
+		"get":     func() error { _, err := q.Get(ctx, held.Job); return err }(),
+		"list":    func() error { _, err := q.List(ctx, "ann", 0, 10); return err }(),
+		"release": q.Release(ctx, seen),
+		"cancel":  func() error { _, _, err := q.Cancel(ctx, seen.Job); return err }(),
+		"fail":    func() error { _, err := q.Fail(ctx, claim(t, q), "no", false, nil); return err }(),
+		"sweep":   func() error { _, err := q.Sweep(ctx); return err }(),
+		"shot":    func() error { _, err := q.Snapshot(ctx); return err }(),
+	} {
+		if err != nil {
+			t.Errorf("%s on a full server: %v", name, err)
+		}
+	}
+}
+
+// TestOpenRefuses goes through servers and data that will not do.
+func TestOpenRefuses(t *testing.T) {
+	s := startServer(t)
+	c := s.client()
+	defer c.Close()
+	ctx := t.Context()
+	refused := func(url, prefix, want string) {
+		t.Helper()
+		_, err := Open(ctx, url, Options{Prefix: prefix})
+		if err == nil || errors.Is(err, queue.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open: %v, want an error for good with %q", err, want)
+		}
+	}
+	policy := func(p string) {
+		t.Helper()
+		if err := c.ConfigSet(ctx, "maxmemory-policy", p).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	policy("allkeys-lru")
+	refused(s.url, "", "allkeys-lru")
+	policy("volatile-ttl")
+	var log bytes.Buffer
+	open(t, s.url, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, want := range []string{"volatile-ttl", "persists nothing"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("warnings %q, want one with %q", log.String(), want)
+		}
+	}
+	policy("noeviction")
+
+	if err := c.Set(ctx, "other:layout", "99", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	refused(s.url, "other", `"99"`)
+	q := open(t, s.url, Options{Prefix: "mine"})
+	if err := c.Set(ctx, "mine:layout", "2", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Enqueue(ctx, submission("ann")); !errors.Is(err, queue.ErrUnavailable) || !strings.Contains(err.Error(), "layout") {
+		t.Errorf("Enqueue under another layout: %v", err)
+	}
+
+	refused("postgres://localhost", "", "postgres")
+	refused("redis+sentinel://localhost/mymaster", "", "not supported yet")
+	refused("redis://:secret@local host", "", "not a URL")
+}
+
+func TestCheckServer(t *testing.T) {
+	q := &Queue{log: slog.New(slog.DiscardHandler)}
+	for _, test := range []struct {
+		name, version, mode, want string
+	}{
+		{"current", "7.0.15", "standalone", ""},
+		{"newer", "8.2.1", "standalone", ""},
+		{"too old", "6.2.14", "standalone", "7.0 or later"},
+		{"no Redis", "", "", "7.0 or later"},
+		{"cluster", "7.2.0", "cluster", "Cluster"},
+	} {
+		err := q.checkServer(map[string]string{"redis_version": test.version, "redis_mode": test.mode})
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+}

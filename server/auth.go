@@ -1,0 +1,171 @@
+package server
+
+import (
+	"crypto/sha256"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"slashbatch/server/endpoint"
+)
+
+// User is somebody with keys.
+type User struct {
+	Name string
+	// Keys are the SHA-256 digests of the keys.
+	Keys   [][sha256.Size]byte
+	Limits Limits
+}
+
+// Limits are a user's in the export lane.
+type Limits struct {
+	Running, Queued int
+}
+
+// caller is who sent a request.
+type caller struct {
+	// name is the user's; empty for an anonymous caller.
+	name string
+	// list is the name of the caller's list in the queue. Anonymous callers
+	// share one per address group: an address is for limits and fairness, never
+	// an identity. No user's name has an @.
+	list   string
+	limits Limits
+}
+
+func (c caller) known() bool { return c.name != "" }
+
+// users finds a user by the digest of a key. Looking a digest up takes a time
+// that says nothing about the keys.
+type users struct {
+	byKey map[[sha256.Size]byte]*User
+}
+
+func newUsers(list []User) *users {
+	u := &users{byKey: map[[sha256.Size]byte]*User{}}
+	for i := range list {
+		for _, key := range list[i].Keys {
+			u.byKey[key] = &list[i]
+		}
+	}
+	return u
+}
+
+func unauthorized(detail string) error {
+	return &httpError{Status: http.StatusUnauthorized, Detail: detail, Authenticate: true}
+}
+
+// caller identifies who sent the request: by a key as Bearer token or as the
+// password of Basic, else as one of an address group.
+func (s *Server) caller(r *http.Request) (caller, error) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return caller{list: "anonymous@" + s.addressGroup(r), limits: s.Anonymous}, nil
+	}
+	name, key, basic := r.BasicAuth()
+	if !basic {
+		scheme, token, _ := strings.Cut(header, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return caller{}, unauthorized("Authorization is neither Basic nor Bearer")
+		}
+		key = strings.TrimSpace(token)
+	}
+	user := s.users.byKey[sha256.Sum256([]byte(key))]
+	if user == nil || basic && name != user.Name {
+		return caller{}, unauthorized("the key is not known")
+	}
+	return caller{name: user.Name, list: user.Name, limits: user.Limits}, nil
+}
+
+// admit identifies the caller and checks that the endpoint is for them.
+func (s *Server) admit(r *http.Request, spec *endpoint.Spec) (caller, error) {
+	c, err := s.caller(r)
+	if err != nil {
+		return caller{}, err
+	}
+	switch {
+	case c.known() && !spec.Access.Admits(c.name):
+		return caller{}, &httpError{Status: http.StatusForbidden, Detail: "this endpoint is not for your key"}
+	case !c.known() && (!s.AnonymousEnabled || !spec.Access.Admits("")):
+		return caller{}, unauthorized("this endpoint needs a key")
+	}
+	return c, nil
+}
+
+// addressGroup is the client's address, of IPv6 the /64 that one site has.
+func (s *Server) addressGroup(r *http.Request) string {
+	address := s.clientAddress(r)
+	if !address.IsValid() {
+		return "unknown"
+	}
+	if address.Is4() {
+		return address.String()
+	}
+	prefix, err := address.Prefix(64)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.Masked().String()
+}
+
+// clientAddress is the peer's address, or what trusted proxies say: the last
+// address in X-Forwarded-For that is not a trusted proxy's own.
+func (s *Server) clientAddress(r *http.Request) netip.Addr {
+	address := peer(r)
+	if !s.trusted(address) {
+		return address
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		if address = hop.Unmap(); !s.trusted(address) {
+			break
+		}
+	}
+	return address
+}
+
+func peer(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Unmap().WithZone("")
+}
+
+func (s *Server) trusted(address netip.Addr) bool {
+	for _, network := range s.TrustedProxies {
+		if network.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// base is the root of this server as the client sees it, without a slash at its end.
+func (s *Server) base(r *http.Request) string {
+	if s.PublicURL != "" {
+		return strings.TrimRight(s.PublicURL, "/")
+	}
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if s.trusted(peer(r)) {
+		if proto := r.Header.Get("X-Forwarded-Proto"); proto == "https" || proto == "http" {
+			scheme = proto
+		}
+		if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+			host = forwarded
+		}
+	}
+	return scheme + "://" + host
+}

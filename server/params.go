@@ -1,0 +1,158 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"slashbatch/internal/problem"
+	"slashbatch/server/endpoint"
+)
+
+// ask is a request to an endpoint, understood.
+type ask struct {
+	*endpoint.Request
+	caller caller
+	// base is the root of the server as the client sees it.
+	base string
+}
+
+// understand identifies the caller and turns path, query and body into a
+// request of the endpoint. The caller is checked before the endpoint is looked at.
+func (s *Server) understand(w http.ResponseWriter, r *http.Request, spec *endpoint.Spec) (ask, error) {
+	c, err := s.admit(r, spec)
+	if err != nil {
+		return ask{}, err
+	}
+	e, err := s.Registry.find(spec)
+	if err != nil {
+		return ask{}, err
+	}
+	vars, err := pathVars(r)
+	if err != nil {
+		return ask{}, err
+	}
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return ask{}, badRequest("the query string is not well encoded")
+	}
+	if r.Method == http.MethodPost {
+		if err := s.addBody(w, r, params); err != nil {
+			return ask{}, err
+		}
+	}
+	request, problems := e.Parse(endpoint.Input{Vars: vars, Params: params, User: c.name})
+	if len(problems) > 0 {
+		return ask{}, badParameters(problems)
+	}
+	return ask{Request: request, caller: c, base: s.base(r)}, nil
+}
+
+// addBody adds the parameters of a form or of a JSON object to the query's.
+func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Values) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBodyBytes))
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return badRequest("the form is not well encoded")
+		}
+		for name, values := range form {
+			params[name] = append(params[name], values...)
+		}
+		return nil
+	case "application/json":
+		return addJSON(body, params)
+	}
+	return &httpError{Status: http.StatusUnsupportedMediaType, Detail: "the body may be application/x-www-form-urlencoded or application/json"}
+}
+
+// addJSON adds the members of an object: strings, numbers and booleans, or
+// lists of them. Numbers keep the digits they were sent with.
+func addJSON(body []byte, params url.Values) error {
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil || object == nil {
+		return badRequest("the body is not a JSON object of parameters")
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return badRequest("the body has more after its JSON object")
+	}
+	var problems problem.List
+	for name, value := range object {
+		list, many := value.([]any)
+		if !many {
+			list = []any{value}
+		}
+		for _, one := range list {
+			text, ok := scalar(one)
+			if !ok {
+				problems.Add(name, "expected a string, a number, true or false, or a list of these")
+				break
+			}
+			params.Add(name, text)
+		}
+	}
+	if len(problems) > 0 {
+		return badParameters(problems)
+	}
+	return nil
+}
+
+func scalar(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		if v {
+			return "true", true
+		}
+		return "false", true
+	}
+	return "", false
+}
+
+// plainURL, twinURL and statusURL are the absolute URLs of the request.
+func (a ask) plainURL() string { return a.base + a.Path() + query(a.Values()) }
+
+func (s *Server) twinURL(a ask) string {
+	return a.base + a.Path() + s.BatchPath + query(a.Values())
+}
+
+// statusURL leads to the status of the request, or of one job of it.
+func (s *Server) statusURL(a ask, job string) string {
+	values := a.Values()
+	if job != "" {
+		values.Set("_job", job)
+	}
+	return a.base + a.Path() + s.BatchPath + "/status" + query(values)
+}
+
+func query(values url.Values) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return "?" + values.Encode()
+}
+
+// cacheScope says who may keep an answer of the endpoint.
+func cacheScope(w http.ResponseWriter, spec *endpoint.Spec) (private bool) {
+	if spec.Access.Public {
+		return false
+	}
+	w.Header().Add("Vary", "Authorization")
+	return true
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"slashbatch/server/endpoint"
+
+	"github.com/gorilla/mux"
+)
+
+// Routes:
+//
+//	GET, HEAD        <endpoint path>                 readers           rows now             read.go
+//	GET, HEAD, POST, DELETE  <endpoint path>/batch   analysts, clients the export           batch.go
+//	GET, HEAD        <endpoint path>/batch/status    pages, pollers    how it stands        status.go
+//	POST             <endpoint path>/batch/cancel    the status page   stop waiting         batch.go
+//	GET              /healthz, /readyz               operators         alive, dependencies  health.go
+//	GET              /robots.txt                     crawlers          twins are not for them
+//
+// Routing is on the escaped path: %2F in a segment is part of a value. Façade
+// paths are matched first, so no value of a path parameter can hide them.
+func (s *Server) routes() *mux.Router {
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	router.NotFoundHandler = s.handle(func(http.ResponseWriter, *http.Request) error {
+		return notFound("there is nothing at this path")
+	})
+	router.MethodNotAllowedHandler = s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		return &httpError{Status: http.StatusMethodNotAllowed, Detail: "this path does not take " + r.Method}
+	})
+	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/robots.txt", s.handle(s.robots)).Methods(http.MethodGet, http.MethodHead)
+
+	specs := append([]*endpoint.Spec(nil), s.Specs...)
+	endpoint.Sort(specs)
+	for _, spec := range specs {
+		twin := spec.Path + s.BatchPath
+		s.route(router, twin+"/status", s.status(spec), http.MethodGet, http.MethodHead)
+		s.route(router, twin+"/cancel", s.cancelForm(spec), http.MethodPost)
+		s.route(router, twin, s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
+	}
+	for _, spec := range specs {
+		router.Handle(spec.Path, s.handle(s.read(spec))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(s.notFacade)
+	}
+	return router
+}
+
+func (s *Server) route(router *mux.Router, template string, h handler, methods ...string) {
+	router.Handle(template, s.handle(h)).Methods(methods...)
+}
+
+// notFacade keeps paths that end like a façade from being taken for a plain
+// endpoint whose last parameter has that value.
+func (s *Server) notFacade(r *http.Request, _ *mux.RouteMatch) bool {
+	path := r.URL.EscapedPath()
+	for _, tail := range []string{"", "/status", "/status/events", "/links", "/cancel"} {
+		if strings.HasSuffix(path, s.BatchPath+tail) {
+			return false
+		}
+	}
+	return true
+}
+
+// pathVars returns the decoded values of the path's variables.
+func pathVars(r *http.Request) (map[string]string, error) {
+	vars := mux.Vars(r)
+	decoded := make(map[string]string, len(vars))
+	for name, value := range vars {
+		plain, err := url.PathUnescape(value)
+		if err != nil {
+			return nil, badRequest("the path is not well encoded")
+		}
+		decoded[name] = plain
+	}
+	return decoded, nil
+}
+
+func (s *Server) robots(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := w.Write([]byte("User-agent: *\nDisallow: /*" + s.BatchPath + "\n"))
+	return ignoreWrite(err)
+}
