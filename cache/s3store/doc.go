@@ -23,10 +23,10 @@
 //
 // Up to 8 MiB it is one PutObject at Commit. A longer one is a multipart
 // upload, whose parts are sent while the caller goes on writing. Parts grow (see
-// partSize), so that the limit of 10,000 parts is reached at 248 GiB and not at
+// partSize), so that the limit of 10,000 parts is reached at 242 GiB and not at
 // 78 GiB. Each part carries its CRC-32, which the service verifies. A service
 // that insists on parts of equal size, as Cloudflare R2 does, stores objects of
-// up to 4.7 GiB.
+// up to 7.8 GiB.
 //
 // Commit asks for the object afterwards and compares the size. Every object
 // carries a random number of its writer as metadata, so that an answer that was
@@ -39,11 +39,11 @@
 // # Memory
 //
 // Bytes wait in chunks of 1 MiB until the service has confirmed their part. A
-// writer holds no more than it has been given, rounded up to a chunk, and no
-// more than its window (see window): 24 MiB (25,165,824 bytes) for the first
-// 4.7 GiB of an object, 32 MiB up to 54.7 GiB, 64 MiB (67,108,864 bytes) beyond,
-// with at most three parts on their way. Readers hold what the HTTP client
-// buffers.
+// writer holds no more than it has been given, rounded up to a chunk, and never
+// more than two parts (see window): 16 MiB (16,777,216 bytes) in the first
+// 7.8 GiB of an object, 32 MiB up to 54.6 GiB, 64 MiB (67,108,864 bytes) beyond.
+// Write blocks until the service has caught up. Readers hold what the HTTP
+// client buffers.
 //
 // # Time
 //

@@ -174,7 +174,7 @@ func TestGrowth(t *testing.T) {
 		t.Skip("writes 200 MiB")
 	}
 	s := open(t, testURL(t, rand.Text()), Options{})
-	for _, first := range []int{599, 3_800} {
+	for _, first := range []int{999, 4_000} {
 		created, err := s.Create(t.Context(), "a", cache.ObjectOptions{})
 		if err != nil {
 			t.Fatal(err)

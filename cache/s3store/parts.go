@@ -20,26 +20,23 @@ const (
 
 	// firstPart is the most that goes in one PutObject.
 	firstPart = 8 * mib
-
-	// minWindow bounds what a writer of a usual object holds.
-	minWindow = 24 * mib
 )
 
 // partSize returns the size of the n-th part, counted from 1, in bytes, or 0
 // past the last one. Early parts are small, so that usual objects take little
 // memory and begin to travel early; late ones are large, so that the limit on
-// their number allows an object of 248 GiB:
+// their number allows an object of 242 GiB:
 //
-//	parts 1–600         8 MiB each, 4.7 GiB together
-//	parts 601–3,800    16 MiB each, 54.7 GiB with those before
-//	parts 3,801–10,000 32 MiB each, 248.4 GiB with those before
+//	parts 1–1,000       8 MiB each, 7.8 GiB together
+//	parts 1,001–4,000  16 MiB each, 54.6 GiB with those before
+//	parts 4,001–10,000 32 MiB each, 242.1 GiB with those before
 func partSize(n int) int64 {
 	switch {
 	case n < 1 || n > maxParts:
 		return 0
-	case n <= 600:
+	case n <= 1_000:
 		return firstPart
-	case n <= 3_800:
+	case n <= 4_000:
 		return 16 * mib
 	default:
 		return 32 * mib
@@ -47,11 +44,8 @@ func partSize(n int) int64 {
 }
 
 // window returns how many bytes a writer may hold while it fills the n-th part:
-// enough for one part to travel while the next is filled, and at least
-// minWindow.
-func window(n int) int64 {
-	return max(minWindow, 2*partSize(n))
-}
+// one part can travel while the next is filled.
+func window(n int) int64 { return 2 * partSize(n) }
 
 // chunks is the free list of all writers of a store. It gives memory back when
 // nobody writes.

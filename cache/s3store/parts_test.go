@@ -15,15 +15,15 @@ func TestPartSize(t *testing.T) {
 		before int64 // bytes in all parts before this one
 		window int64
 	}{
-		{0, 0, 0, 24 * mib},
-		{1, 8 * mib, 0, 24 * mib},
-		{2, 8 * mib, 8 * mib, 24 * mib},
-		{600, 8 * mib, 599 * 8 * mib, 24 * mib},
-		{601, 16 * mib, 4_800 * mib, 32 * mib},
-		{3_800, 16 * mib, 55_984 * mib, 32 * mib},
-		{3_801, 32 * mib, 56_000 * mib, 64 * mib},
-		{10_000, 32 * mib, 254_368 * mib, 64 * mib},
-		{10_001, 0, 254_400 * mib, 24 * mib},
+		{0, 0, 0, 0},
+		{1, 8 * mib, 0, 16 * mib},
+		{2, 8 * mib, 8 * mib, 16 * mib},
+		{1_000, 8 * mib, 7_992 * mib, 16 * mib},
+		{1_001, 16 * mib, 8_000 * mib, 32 * mib},
+		{4_000, 16 * mib, 55_984 * mib, 32 * mib},
+		{4_001, 32 * mib, 56_000 * mib, 64 * mib},
+		{10_000, 32 * mib, 247_968 * mib, 64 * mib},
+		{10_001, 0, 248_000 * mib, 0},
 	}
 	for _, tt := range tests {
 		if got := partSize(tt.n); got != tt.size {

@@ -27,7 +27,7 @@ const freshTimeout = 30 * time.Second
 
 var (
 	errEnded    = errors.New("s3 store: the object has been committed or aborted")
-	errTooLarge = errors.New("s3 store: the object is larger than 248 GiB, which is what its parts can hold")
+	errTooLarge = errors.New("s3 store: the object is larger than 242 GiB, which is what its parts can hold")
 )
 
 // Create implements cache.Store. Nothing is asked before the first 8 MiB are

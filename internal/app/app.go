@@ -51,7 +51,8 @@ type App struct {
 	hub      *jobs.Hub
 	registry *server.Registry
 
-	// Addr is told the address once the listener is open; for tests and demo.
+	// Addr is told the address that is served on, once requests are answered;
+	// for tests and the demo.
 	Addr func(addr string)
 }
 

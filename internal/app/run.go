@@ -24,6 +24,7 @@ import (
 func (a *App) Run(ctx, hard context.Context) error {
 	front := server.NewFront()
 	var servers []*http.Server
+	var addresses []string
 	failed := make(chan error, 2)
 	listen := func(address string) error {
 		listener, err := net.Listen("tcp", address)
@@ -38,9 +39,7 @@ func (a *App) Run(ctx, hard context.Context) error {
 		}
 		servers = append(servers, s)
 		a.log.Info("listening", "address", listener.Addr().String())
-		if a.Addr != nil {
-			a.Addr(listener.Addr().String())
-		}
+		addresses = append(addresses, listener.Addr().String())
 		go func() {
 			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- err
@@ -69,6 +68,9 @@ func (a *App) Run(ctx, hard context.Context) error {
 	}
 	defer func() { _ = q.Close() }() // nothing is sent any more
 	front.Set(a.server(q))
+	if a.Addr != nil && len(addresses) > 0 {
+		a.Addr(addresses[0])
+	}
 
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks, work sync.WaitGroup
