@@ -107,6 +107,12 @@ func testLease(t *testing.T, open Open) {
 			f.cancel(h.Job, queue.TooLate)
 			f.sweepUntil("the job is pending", f.inState(h.Job, queue.Pending))
 			f.cancel(h.Job, queue.Removed)
+
+			h = f.take(f.add("ann", 1)[0])
+			f.must(f.Seal(f.ctx, h))
+			f.leave(h.Job, "ann", queue.TooLate)
+			f.must(f.Release(f.ctx, h))
+			f.leave(h.Job, "ann", queue.Removed)
 		}},
 		{name: "a cancelled job whose worker died gives up its place", settings: settings, run: func(f *fixture) {
 			ids := f.add("ann", 2)

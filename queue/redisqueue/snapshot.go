@@ -41,7 +41,7 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		runs, workers *redis.MapStringStringCmd
 		tables        = map[queue.Lane]*redis.StringCmd{}
 	)
-	_, err := q.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	commands, _ := q.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		before = p.Get(ctx, q.keys.seq())
 		clock = p.Time(ctx)
 		runs = p.HGetAll(ctx, q.keys.runs())
@@ -52,8 +52,10 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		after = p.Get(ctx, q.keys.seq())
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) { // an absent key is an empty one
-		return nil, unavailable(ctx, err)
+	for _, c := range commands {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) { // an absent key is an empty one
+			return nil, unavailable(ctx, err)
+		}
 	}
 	if before.Val() != after.Val() {
 		return nil, nil

@@ -1,11 +1,14 @@
--- Shared by all scripts; Go puts it between a script's first line and the rest.
+-- Shared by all scripts. Go puts the definitions that a script needs between its
+-- first line and the rest; to that end each begins with "local" at the start of
+-- a line, and nothing else does.
 --
 -- KEYS[1] is always the queue's counter, "{prefix}:seq": it routes the call and
 -- names the prefix. All other keys are computed here and nowhere else; keys.go
 -- tells what they hold.
 --
 -- Numbers: ".." prints only 14 digits, so every number that goes into a string
--- passes through int(). Numbers given to redis.call print 17 digits and are
+-- is printed by "%.0f". A name that may hold a zero byte is joined by "..", since
+-- "%s" would cut it there. Numbers given to redis.call print 17 digits and are
 -- safe, since all of ours are whole and below 2^53.
 
 local call = redis.call
@@ -66,8 +69,8 @@ local function parse_order(s)
 end
 
 local function format_order(o)
-  return int(o.number) .. ' ' .. int(o.total) .. ' ' .. int(o.estimate) .. ' ' .. int(o.seq)
-    .. ' ' .. int(o.retry) .. ' ' .. o.digest .. ' ' .. o.source
+  return string.format('%.0f %.0f %.0f %.0f %.0f ', o.number, o.total, o.estimate, o.seq, o.retry)
+    .. o.digest .. ' ' .. o.source
 end
 
 -- Sources ------------------------------------------------------------------
@@ -178,9 +181,8 @@ local function save(l)
   end
   l.ready, l.score = source, now
   if l.pending == 0 and l.running == 0 then return forget(l) end
-  call('HSET', INDEX, l.list, int(l.pending) .. ' ' .. int(l.running) .. ' ' .. int(l.cap) .. ' ' .. int(l.place)
-    .. ' ' .. int(l.head) .. ' ' .. int(l.next) .. ' ' .. int(l.sum) .. ' ' .. int(l.from) .. ' ' .. int(l.upto)
-    .. ' ' .. int(l.slot) .. ' ' .. l.source)
+  call('HSET', INDEX, l.list, string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f ', l.pending, l.running,
+    l.cap, l.place, l.head, l.next, l.sum, l.from, l.upto, l.slot) .. l.source)
   record(l)
 end
 
@@ -287,7 +289,7 @@ local function standing(l, o)
     index = index - call('ZCOUNT', holes_key(l.list), l.head, '(' .. int(o.number))
     ahead = ahead - gaps_below(l.list, o.number) + gaps_below(l.list, l.head)
   end
-  return int(index) .. ' ' .. int(ahead) .. ' ' .. int(l.running) .. ' ' .. int(l.place) .. ' ' .. int(l.slot)
+  return string.format('%.0f %.0f %.0f %.0f %.0f', index, ahead, l.running, l.place, l.slot)
 end
 
 -- view is a job as decode.go reads it: the fields without the definition, then
