@@ -338,7 +338,9 @@ type Queue interface {
 
 	// Leave takes user off the job's waiters and cancels the job when nobody
 	// waits any more. A user who is not a waiter gets ErrNotFound, as for an
-	// unknown job. With TooLate the user stays a waiter.
+	// unknown job. With TooLate the user stays a waiter; so does the last one,
+	// whose leaving cancelled the job: it remains theirs to look at, and a
+	// repeated Leave finds it ended, TooLate.
 	Leave(ctx context.Context, id, user string) (Left, Job, error)
 
 	// Cancel ends the job for everybody. ErrNotFound when unknown. The job's

@@ -19,24 +19,52 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the numbered steps of the schema.
-func Migrations() ([]pg.Migration, error) {
-	folder, err := fs.Sub(files, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return pg.Migrations(folder)
-}
-
 // Catalog implements cache.Catalog.
 type Catalog struct {
 	pool *pgxpool.Pool
 }
 
-// New uses a pool whose database has been migrated.
-func New(pool *pgxpool.Pool) *Catalog { return &Catalog{pool: pool} }
-
 var _ cache.Catalog = (*Catalog)(nil)
+
+// conns is how many connections one process opens at most: its statements are
+// short, and every request makes one or two.
+const conns = 8
+
+// Open prepares the catalogue in the database at a URL without connecting.
+// Migrate comes before anything else.
+func Open(url string) (*Catalog, error) {
+	pool, err := pg.Open(url, "slashbatch catalog", conns)
+	if err != nil {
+		return nil, err
+	}
+	return &Catalog{pool: pool}, nil
+}
+
+// Close ends all connections.
+func (c *Catalog) Close() { c.pool.Close() }
+
+// Migrate brings the schema up to date and returns the names of the migrations
+// that it applied. The error wraps cache.ErrUnavailable when the database
+// could not be reached; any other is final.
+func (c *Catalog) Migrate(ctx context.Context) ([]string, error) {
+	folder, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	migrations, err := pg.Migrations(folder)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := pg.Migrate(ctx, c.pool, migrations)
+	if err != nil && pg.IsAway(err) {
+		err = fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
+	}
+	names := make([]string, len(applied))
+	for i, m := range applied {
+		names[i] = fmt.Sprintf("%03d_%s", m.Version, m.Name)
+	}
+	return names, err
+}
 
 const entryColumns = `
 	SELECT q.key, q.published, q.expires, q.expires > now(), now() - q.published,

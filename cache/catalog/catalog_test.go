@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"slashbatch/cache"
-	"slashbatch/internal/pg"
 	"slashbatch/internal/pgtest"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,22 +18,18 @@ import (
 
 func open(t *testing.T) *Catalog {
 	t.Helper()
-	pool, err := pg.Open(pgtest.New(t), "test", 4)
+	c, err := Open(pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	migrations, err := Migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(c.Close)
 	// Several processes start at once; each migration is applied once.
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	applied := 0
 	for range 3 {
 		wg.Go(func() {
-			done, err := pg.Migrate(t.Context(), pool, migrations)
+			done, err := c.Migrate(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -43,10 +39,11 @@ func open(t *testing.T) *Catalog {
 		})
 	}
 	wg.Wait()
-	if applied != len(migrations) {
-		t.Fatalf("%d migrations applied by three processes, want %d", applied, len(migrations))
+	all, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil || applied != len(all) {
+		t.Fatalf("%d migrations applied by three processes, want %d (%v)", applied, len(all), err)
 	}
-	return New(pool)
+	return c
 }
 
 var submitted = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -189,13 +186,16 @@ func TestPublishRace(t *testing.T) {
 }
 
 func TestUnavailable(t *testing.T) {
-	pool, err := pg.Open("postgres://nobody:secret@127.0.0.1:1/none", "test", 1)
+	c, err := Open("postgres://nobody:secret@127.0.0.1:1/none")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
-	_, err = New(pool).ByKey(t.Context(), "k")
-	if !errors.Is(err, cache.ErrUnavailable) || strings.Contains(err.Error(), "secret") {
-		t.Errorf("got %v, want ErrUnavailable without the password", err)
+	defer c.Close()
+	_, looked := c.ByKey(t.Context(), "k")
+	_, migrated := c.Migrate(t.Context())
+	for _, err := range []error{looked, migrated} {
+		if !errors.Is(err, cache.ErrUnavailable) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("got %v, want ErrUnavailable without the password", err)
+		}
 	}
 }

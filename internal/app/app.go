@@ -17,7 +17,6 @@ import (
 	"slashbatch/cache/filestore"
 	"slashbatch/cache/s3store"
 	"slashbatch/internal/config"
-	"slashbatch/internal/pg"
 	"slashbatch/internal/problem"
 	"slashbatch/internal/rows"
 	"slashbatch/jobs"
@@ -28,7 +27,6 @@ import (
 	"slashbatch/server/endpoint"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Roles are what a process does.
@@ -45,8 +43,7 @@ type App struct {
 	log      *slog.Logger
 	specs    []*endpoint.Spec
 	sources  map[string]*rows.Source
-	pool     *pgxpool.Pool
-	catalog  cache.Catalog
+	catalog  *catalog.Catalog
 	store    cache.Store
 	hub      *jobs.Hub
 	registry *server.Registry
@@ -79,10 +76,8 @@ func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (
 		a.sources[name] = opened
 	}
 	var err error
-	if a.pool, err = pg.Open(c.Catalog.URL.Reveal(), "slashbatch catalog", catalogConns); err != nil {
+	if a.catalog, err = catalog.Open(c.Catalog.URL.Reveal()); err != nil {
 		problems = append(problems, problem.Problem{File: c.File, Path: "catalog.url", Message: err.Error()})
-	} else {
-		a.catalog = catalog.New(a.pool)
 	}
 	if a.store, err = openStore(ctx, c); err != nil {
 		problems = append(problems, problem.Problem{File: c.File, Path: "cache.url", Message: err.Error()})
@@ -91,7 +86,6 @@ func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (
 }
 
 const (
-	catalogConns = 8
 	// A statement that waits for a lock this long stands behind a migration or
 	// a stuck transaction; an abandoned transaction of ours is ended.
 	lockTimeout = 30 * time.Second
@@ -103,8 +97,8 @@ func (a *App) Close() {
 	for _, s := range a.sources {
 		s.Close()
 	}
-	if a.pool != nil {
-		a.pool.Close()
+	if a.catalog != nil {
+		a.catalog.Close()
 	}
 	if closer, ok := a.store.(interface{ Close() error }); ok {
 		_ = closer.Close() // nothing is being written any more

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"slashbatch/cache/catalog"
-	"slashbatch/internal/pg"
+	"slashbatch/cache"
 	"slashbatch/queue"
 	"slashbatch/server"
 	"slashbatch/server/endpoint"
@@ -114,7 +113,7 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 	pause := a.config.Batch.Process.RetryInit.Std()
 	for {
 		if _, err := a.Migrate(ctx); err != nil {
-			if !pg.IsAway(err) {
+			if !errors.Is(err, cache.ErrUnavailable) {
 				return nil, err
 			}
 			a.log.Warn("the catalogue cannot be reached; trying again", "in", pause, "error", err)
@@ -133,15 +132,12 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 	}
 }
 
-// Migrate brings the catalogue's schema up to date.
-func (a *App) Migrate(ctx context.Context) ([]pg.Migration, error) {
-	migrations, err := catalog.Migrations()
-	if err != nil {
-		return nil, err
-	}
-	applied, err := pg.Migrate(ctx, a.pool, migrations)
-	for _, m := range applied {
-		a.log.Info("schema migrated", "version", m.Version, "name", m.Name)
+// Migrate brings the catalogue's schema up to date and returns the names of
+// the migrations that it applied.
+func (a *App) Migrate(ctx context.Context) ([]string, error) {
+	applied, err := a.catalog.Migrate(ctx)
+	for _, name := range applied {
+		a.log.Info("schema migrated", "migration", name)
 	}
 	return applied, err
 }

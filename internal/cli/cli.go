@@ -179,8 +179,8 @@ func runMigrate(ctx, _ context.Context, e env, args []string) error {
 	}
 	defer a.Close()
 	applied, err := a.Migrate(ctx)
-	for _, m := range applied {
-		fmt.Fprintf(e.stdout, "applied %03d %s\n", m.Version, m.Name)
+	for _, name := range applied {
+		fmt.Fprintf(e.stdout, "applied %s\n", name)
 	}
 	if err == nil && len(applied) == 0 {
 		fmt.Fprintln(e.stdout, "the schema is up to date")

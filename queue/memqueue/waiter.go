@@ -55,10 +55,12 @@ func (q *Queue) Leave(ctx context.Context, id, user string) (queue.Left, queue.J
 	if j.Sealed || j.State.Final() {
 		return queue.TooLate, q.view(j), nil
 	}
-	delete(j.waiters, user)
-	if len(j.waiters) > 0 {
+	if len(j.waiters) > 1 {
+		delete(j.waiters, user)
 		return queue.StillWanted, q.view(j), nil
 	}
+	// The last one stays on record: the job is still theirs to look at, and
+	// leaving again after a lost answer finds it cancelled.
 	return q.cancel(j), q.view(j), nil
 }
 

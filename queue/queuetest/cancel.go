@@ -181,6 +181,9 @@ func testWaiters(t *testing.T, open Open) {
 			f.leave(id, "ann", queue.Removed)
 			f.get(id, queue.Cancelled)
 			f.nothing()
+			// It remains hers to look at, and saying so again does no harm.
+			waits(f, id, "ann", true)
+			f.leave(id, "ann", queue.TooLate)
 		}},
 		{name: "a job goes on when its first waiter leaves", run: func(f *fixture) {
 			id := f.enqueue(keyed("ann", "k", "")).ID
