@@ -62,11 +62,14 @@ func through(u *url.URL, endpoint string) *url.URL {
 func open(t *testing.T, u *url.URL, o Options) *Store {
 	t.Helper()
 	s := openOnly(t, u, o)
-	_, err := s.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.bucket})
-	var owned *types.BucketAlreadyOwnedByYou
-	var exists *types.BucketAlreadyExists
-	if err != nil && !errors.As(err, &owned) && !errors.As(err, &exists) {
-		t.Fatalf("creating the bucket: %v", err)
+	if _, err := s.client.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &s.bucket}); err != nil {
+		var missing *types.NotFound
+		if !errors.As(err, &missing) {
+			t.Fatalf("looking for the bucket: %v", err)
+		}
+		if _, err := s.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.bucket}); err != nil {
+			t.Fatalf("creating the bucket: %v", err)
+		}
 	}
 	if s.prefix != "" {
 		t.Cleanup(func() { empty(t, s) })
