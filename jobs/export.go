@@ -50,7 +50,10 @@ func (a *attempt) run(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	a.onSuccess(ctx, entry)
+	a.begun.Store(false) // what fails from here on is not the query's doing
+	if err := a.onSuccess(ctx, entry); err != nil {
+		return Outcome{}, err
+	}
 	return outcomeOf(entry), nil
 }
 
@@ -94,14 +97,25 @@ func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
 	if !ok {
 		return cache.Entry{}, &rows.Error{Kind: rows.BadQuery, Reason: "this worker has no data source " + a.plan.Source}
 	}
+	if a.steps.Broken > 0 {
+		// Small results reach the store only at the end: asked first, a store
+		// that is away costs one run of the query, not one per claim.
+		if err := a.worker.Store.Ping(ctx); err != nil {
+			return cache.Entry{}, err
+		}
+	}
+	// Writing ends with the run of the query, too: a store that stands still must
+	// not hold up the end of a query that has failed.
+	writing, stopWriting := context.WithCancel(ctx)
+	defer stopWriting()
 	object := objectName(a.holder)
-	writer, err := a.worker.Store.Create(ctx, object, cache.ObjectOptions{ContentType: a.plan.ContentType})
+	writer, err := a.worker.Store.Create(writing, object, cache.ObjectOptions{ContentType: a.plan.ContentType})
 	if err != nil {
 		return cache.Entry{}, err
 	}
 	defer func() { _ = writer.Abort() }() // after Commit it does nothing
 
-	export := rows.NewExport(ctx, writer, a.plan.ResultBytes)
+	export := rows.NewExport(writing, writer, a.plan.ResultBytes)
 	a.export.Store(export)
 	sum, err := source.Stream(ctx, rows.Read{
 		Statement: rows.Statement{SQL: a.plan.SQL, Args: a.plan.Args},
@@ -112,6 +126,7 @@ func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
 		},
 	}, export)
 	if err != nil {
+		stopWriting()
 		export.Cancel()
 		return cache.Entry{}, err
 	}
@@ -121,6 +136,7 @@ func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
 	}
 	stored, err := writer.Commit(ctx)
 	if err != nil {
+		a.discard(object) // it may be there after all: a lost answer is an error, too
 		return cache.Entry{}, err
 	}
 	if stored.Size != written.Stored {

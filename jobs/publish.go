@@ -2,26 +2,23 @@ package jobs
 
 import (
 	"context"
-	"errors"
 
 	"slashbatch/cache"
 	"slashbatch/internal/rows"
-	"slashbatch/queue"
 )
 
 // publish makes a committed object the answer to its request; see the package
 // comment for the order. Whatever is not published is deleted again, but for
-// an answer that never came: then the object may be the published one.
+// an answer of the catalogue that never came: then the object may be the
+// published one.
 func (a *attempt) publish(ctx context.Context, sum rows.Summary, written rows.Written, columns []rows.Column, object string) (cache.Entry, error) {
 	if err := a.insist(ctx, func() error { return a.worker.Queue.Seal(ctx, a.holder) }); err != nil {
-		if !errors.Is(err, queue.ErrUnavailable) {
-			a.discard(object)
-		}
+		a.discard(object) // sealed or not, nobody has been told its name
 		return cache.Entry{}, err
 	}
 	// Sealed: the job cannot be cancelled any more. Neither does a drain stop
 	// it here, since what is left takes a moment.
-	ctx = context.WithoutCancel(ctx)
+	ctx = a.worker.last
 	var entry cache.Entry
 	var won bool
 	err := a.insist(ctx, func() (err error) {
@@ -68,7 +65,9 @@ func (a *attempt) insist(ctx context.Context, step func() error) error {
 		if err == nil || !outOfReach(err) || failures == publishTries {
 			return err
 		}
-		a.log.Warn("publishing waits for a backend", "error", err)
+		if failures == 1 {
+			a.log.Warn("publishing waits for a backend", "error", err)
+		}
 		if wait(ctx, backoff(failures, a.worker.RetryInit), nil); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

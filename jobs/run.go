@@ -29,8 +29,9 @@ const maxBroken = 3
 
 // judge decides what an attempt that ended in err comes to. cause is why its
 // context ended, if it has; begun says that the database had taken the query,
-// so that its end may be the query's own doing; attempt counts from 1.
-func judge(err, cause error, begun bool, attempt int) verdict {
+// so that its end may be the query's own doing; broken is how often that has
+// happened before.
+func judge(err, cause error, begun bool, broken int) verdict {
 	switch {
 	case err == nil:
 		return finished
@@ -42,7 +43,7 @@ func judge(err, cause error, begun bool, attempt int) verdict {
 	if _, ok := errors.AsType[*queue.LostError](err); ok {
 		return lost
 	}
-	if outOfReach(err) && (!begun || attempt <= maxBroken) {
+	if outOfReach(err) && (!begun || broken < maxBroken) {
 		return giveBack
 	}
 	return failed
@@ -78,7 +79,7 @@ func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string) (
 	a.plan = plan
 	started := time.Now()
 	outcome, err := a.guard(work)
-	switch judge(err, context.Cause(work), a.begun.Load(), c.Job.Attempt) {
+	switch judge(err, context.Cause(work), a.begun.Load(), a.steps.Broken) {
 	case finished:
 		document, _ := json.Marshal(outcome) // three numbers
 		w.tell(log, "finish", func(ctx context.Context) error { return w.Queue.Finish(ctx, holder, document) })
@@ -98,9 +99,20 @@ func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string) (
 		if pause {
 			log.Warn("export given back: something it needs is out of reach", "error", err)
 		}
-		w.tell(log, "release", func(ctx context.Context) error { return w.Queue.Release(ctx, holder) })
+		broke := pause && a.begun.Load()
+		if broke {
+			a.steps.Broken++
+		}
+		w.tell(log, "release", func(ctx context.Context) error {
+			if broke {
+				if err := a.send(ctx); err != nil {
+					return err
+				}
+			}
+			return w.Queue.Release(ctx, holder)
+		})
 	case lost:
-		log.Warn("claim lost, nothing was published", "error", err)
+		log.Warn("claim lost, the job is left alone", "error", err)
 		// For a cancelled job this is the acknowledgement that frees its place.
 		w.tell(log, "release", func(ctx context.Context) error { return w.Queue.Release(ctx, holder) })
 	}
@@ -125,13 +137,14 @@ func reasonFor(err error) string {
 }
 
 // tellFor is how long a worker goes on trying to tell the queue how a job
-// ended; past that the lease runs out and the next claim finds what was published.
+// ended, while it is not stopping itself; past that the lease runs out and the
+// next claim finds what was published.
 const tellFor = 2 * time.Minute
 
 // tell repeats a call to the queue until it is answered. Losing the claim
 // meanwhile is an answer.
 func (w *Worker) tell(log *slog.Logger, what string, call func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tellFor)
+	ctx, cancel := context.WithTimeout(w.last, tellFor)
 	defer cancel()
 	for failures := 1; ; failures++ {
 		err := call(ctx)

@@ -17,6 +17,10 @@ import (
 type steps struct {
 	OnSuccess *step `json:"onsuccess,omitempty"`
 	OnError   *step `json:"onerror,omitempty"`
+	// Broken counts the runs that broke off because a service went away after
+	// the database had taken the query. Attempts do not tell: they count drains
+	// and every try during an outage, too.
+	Broken int `json:"broken,omitempty"`
 }
 
 type step struct {
@@ -45,23 +49,24 @@ func decodeSteps(data []byte) steps {
 const stepTimeout = 10 * time.Minute
 
 // onSuccess runs the endpoint's step for a published result. Whatever comes of
-// it, the job is done.
-func (a *attempt) onSuccess(ctx context.Context, e cache.Entry) {
-	a.step(ctx, &a.steps.OnSuccess, a.plan.OnSuccess, map[string]string{
+// the step, the job is done; an error says that the queue could not be told of
+// it, so that it has not begun.
+func (a *attempt) onSuccess(ctx context.Context, e cache.Entry) error {
+	return a.step(ctx, &a.steps.OnSuccess, a.plan.OnSuccess, map[string]string{
 		"batch.job_id": a.job.ID, "batch.row_count": strconv.FormatInt(e.File.Rows, 10),
 	})
 }
 
 // onError runs the endpoint's step for a job that is about to be failed.
 func (a *attempt) onError(ctx context.Context, reason string) {
-	a.step(ctx, &a.steps.OnError, a.plan.OnError, map[string]string{
+	_ = a.step(ctx, &a.steps.OnError, a.plan.OnError, map[string]string{
 		"batch.job_id": a.job.ID, "batch.error_message": reason,
 	})
 }
 
-func (a *attempt) step(ctx context.Context, at **step, sql string, settings map[string]string) {
+func (a *attempt) step(ctx context.Context, at **step, sql string, settings map[string]string) error {
 	if sql == "" {
-		return
+		return nil
 	}
 	if known := *at; known != nil {
 		if known.Status == stepRunning {
@@ -69,16 +74,18 @@ func (a *attempt) step(ctx context.Context, at **step, sql string, settings map[
 			a.log.Warn("a step of an earlier claim may or may not have run; it is not repeated")
 			_ = a.record(ctx)
 		}
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	// Neither losing the claim nor a drain cuts a step short, but the end of
+	// all patience does: then its transaction is undone.
+	ctx, cancel := context.WithTimeout(a.worker.last, stepTimeout)
 	defer cancel()
 	*at = &step{Status: stepRunning, Started: time.Now().UTC()}
 	if err := a.record(ctx); err != nil {
 		// Not recorded, so not run: run unrecorded it could run twice.
-		a.log.Error("a step was skipped because it could not be recorded", "error", err)
+		a.log.Error("a step was not begun because it could not be recorded", "error", err)
 		*at = nil
-		return
+		return err
 	}
 	source, ok := a.worker.Sources[a.plan.StepsSource]
 	if !ok {
@@ -92,20 +99,24 @@ func (a *attempt) step(ctx context.Context, at **step, sql string, settings map[
 		a.log.Warn("a step failed; the job's own outcome stands", "error", (*at).Error)
 	}
 	_ = a.record(ctx) // the claim is checked again when the job ends
+	return nil
 }
 
-// record sends the steps document, fenced by the claim.
+// record sends the steps document until it is answered.
 func (a *attempt) record(ctx context.Context) error {
+	return a.insist(ctx, func() error { return a.send(ctx) })
+}
+
+// send sends the steps document, fenced by the claim.
+func (a *attempt) send(ctx context.Context) error {
 	document, err := json.Marshal(a.steps)
 	if err != nil {
 		return err
 	}
-	return a.insist(ctx, func() error {
-		answers, err := a.worker.Queue.Beat(ctx, queue.Worker{ID: a.worker.ID, Slots: a.worker.Slots},
-			[]queue.Beat{{Holder: a.holder, Progress: a.progress(), Steps: document}})
-		if err != nil {
-			return err
-		}
-		return answers[0]
-	})
+	answers, err := a.worker.Queue.Beat(ctx, queue.Worker{ID: a.worker.ID, Slots: a.worker.Slots},
+		[]queue.Beat{{Holder: a.holder, Progress: a.progress(), Steps: document}})
+	if err != nil {
+		return err
+	}
+	return answers[0]
 }

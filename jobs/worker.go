@@ -45,13 +45,21 @@ type WorkerOptions struct {
 // Worker runs jobs until it is told to stop.
 type Worker struct {
 	WorkerOptions
-	mu   sync.Mutex
-	runs map[string]*run // by claim id
+	mu      sync.Mutex
+	runs    map[string]*run // by claim id
+	stopped error           // why running jobs were stopped, once they were
+	// last ends a moment after that: whoever has not answered by then is not
+	// waited for any longer.
+	last   context.Context
+	giveUp context.CancelFunc
+	away   bool // the queue did not answer the last beat; used by beatLoop only
 }
 
 // NewWorker returns a worker; Run starts it.
 func NewWorker(o WorkerOptions) *Worker {
-	return &Worker{WorkerOptions: o, runs: map[string]*run{}}
+	w := &Worker{WorkerOptions: o, runs: map[string]*run{}}
+	w.last, w.giveUp = context.WithCancel(context.Background())
+	return w
 }
 
 // What ends a run from outside.
@@ -63,8 +71,10 @@ var (
 // Run claims and runs jobs until ctx ends. Then it claims no more, lets what
 // runs go on for Drain, and gives the rest back to the heads of their lists.
 // It returns when nothing of it runs any more. When hard ends, running jobs are
-// given back at once.
+// given back at once. A backend that does not answer then holds the worker up
+// for a moment only: what it could not be told is left to the leases.
 func (w *Worker) Run(ctx, hard context.Context) {
+	defer w.giveUp()
 	w.Log.Info("worker started", "worker", w.ID, "slots", w.Slots)
 	// Beating goes on during the drain: what still runs must keep its leases.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
@@ -141,7 +151,9 @@ func (w *Worker) claim(ctx context.Context, lane queue.Lane, wakes <-chan struct
 		case claimed != nil:
 			return claimed, id
 		default:
-			failures = 0
+			// Not the same id again: a claim of it whose answer was lost may have
+			// ended meanwhile, and an ended one yields nothing for a whole lease.
+			id, failures = uuid.NewString(), 0
 			wait(ctx, w.Poll, wakes)
 		}
 	}
@@ -194,6 +206,9 @@ func (w *Worker) add(r *run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runs[r.holder.Claim] = r
+	if w.stopped != nil { // claimed by a call that was on its way when the others were stopped
+		r.cancel(w.stopped)
+	}
 }
 
 func (w *Worker) remove(r *run) {
@@ -210,9 +225,14 @@ func (w *Worker) running() []*run {
 	return slices.Collect(maps.Values(w.runs))
 }
 
-// stopRuns cancels everything that runs. Of one user's jobs the newest is given
-// back first, since each goes to the head of the list: so they keep their order.
+// stopRuns cancels everything that runs, and whatever still begins to. Of one
+// user's jobs the newest is given back first, since each goes to the head of
+// the list: so they keep their order.
 func (w *Worker) stopRuns(cause error) {
+	w.mu.Lock()
+	w.stopped = cause
+	w.mu.Unlock()
+	time.AfterFunc(lastWords, w.giveUp)
 	byUser := map[string][]*run{}
 	for _, r := range w.running() {
 		byUser[r.job.User] = append(byUser[r.job.User], r)
@@ -256,10 +276,15 @@ func (w *Worker) beat(ctx context.Context, slots map[queue.Lane]int) {
 	}
 	answers, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID, Slots: slots}, beats)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !w.away {
 			w.Log.Warn("leases could not be extended; trying again", "running", len(runs), "error", err)
+			w.away = true // said once: an outage must not fill the log
 		}
 		return
+	}
+	if w.away {
+		w.Log.Info("the queue answers again", "running", len(runs))
+		w.away = false
 	}
 	for i, answer := range answers {
 		if lost, ok := errors.AsType[*queue.LostError](answer); ok {

@@ -36,6 +36,11 @@ type caller struct {
 
 func (c caller) known() bool { return c.name != "" }
 
+const anonymousList = "anonymous@"
+
+// anonymous reports whether a list of the queue is of anonymous callers.
+func anonymous(list string) bool { return strings.HasPrefix(list, anonymousList) }
+
 // users finds a user by the digest of a key. Looking a digest up takes a time
 // that says nothing about the keys.
 type users struct {
@@ -61,7 +66,7 @@ func unauthorized(detail string) error {
 func (s *Server) caller(r *http.Request) (caller, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return caller{list: "anonymous@" + s.addressGroup(r), limits: s.Anonymous}, nil
+		return caller{list: anonymousList + s.addressGroup(r), limits: s.Anonymous}, nil
 	}
 	name, key, basic := r.BasicAuth()
 	if !basic {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -241,6 +242,9 @@ func (s *Server) notYet(w http.ResponseWriter, r *http.Request, a ask, status jo
 	if rest > 0 && r.Context().Err() == nil {
 		values := a.Values()
 		values.Set("_wait", strconv.Itoa(int(rest.Seconds())))
+		if a.Control.Fresh {
+			values.Set("_fresh", "true") // else the next hop gets the older file
+		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Location", a.base+a.Path()+s.BatchPath+query(values))
 		w.WriteHeader(http.StatusSeeOther)
@@ -271,7 +275,12 @@ func (s *Server) leaveJob(ctx context.Context, a ask) (jobs.Status, error) {
 		if status.Key != a.Key() {
 			return jobs.Status{}, queue.ErrNotFound
 		}
-		return s.Jobs.Leave(ctx, id, a.caller.list)
+		left, err := s.Jobs.Leave(ctx, id, a.caller.list)
+		if errors.Is(err, queue.ErrNotFound) && !a.caller.known() && anonymous(status.Job.User) {
+			// From another address than it was made from: the id is what counts.
+			return s.Jobs.Leave(ctx, id, status.Job.User)
+		}
+		return left, err
 	}
 	if !a.caller.known() {
 		return jobs.Status{}, badParameters(problem.List{{Path: "_job", Message: "without a key, the id of the job is needed: it is in the URL that the export's status page had at first"}})

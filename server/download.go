@@ -60,8 +60,33 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry,
 	}
 	defer content.(io.Closer).Close()
 	s.Log.Info("download", "key", e.Key, "endpoint", spec.Name, "rows", e.File.Rows, "range", r.Header.Get("Range") != "")
-	http.ServeContent(w, r, "", e.Generated, content)
+	http.ServeContent(&rangeError{ResponseWriter: w, r: r}, r, "", e.Generated, content)
 	return nil
+}
+
+// rangeError answers a range that is not in the file as every other error is
+// answered; http.ServeContent would send plain text with the file's headers.
+type rangeError struct {
+	http.ResponseWriter
+	r    *http.Request
+	sent bool
+}
+
+func (w *rangeError) WriteHeader(code int) {
+	if code != http.StatusRequestedRangeNotSatisfiable {
+		w.ResponseWriter.WriteHeader(code)
+		return
+	}
+	w.sent = true
+	e := &httpError{Status: code, Detail: "the range is not in the file; see Content-Range for its size"}
+	e.write(w.ResponseWriter, w.r)
+}
+
+func (w *rangeError) Write(b []byte) (int, error) {
+	if w.sent {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // isGone reports that a file was not in the store.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -55,7 +56,8 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		recorder := &recorder{ResponseWriter: w}
 		defer func() {
 			p := recover()
-			if p != nil && p != http.ErrAbortHandler {
+			cause, _ := p.(error)
+			if p != nil && !errors.Is(cause, http.ErrAbortHandler) {
 				s.Log.Error("panic", "panic", p)
 				if recorder.status == 0 {
 					s.answerError(recorder, r, &httpError{Status: http.StatusInternalServerError, Detail: "something went wrong here, and was written to the log"})

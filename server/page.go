@@ -100,7 +100,7 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 	if !status.Word.Final() {
 		v.Refresh = pageRefresh
 		if d.Links.Cancel != "" {
-			v.Cancel = a.Path() + s.BatchPath + "/cancel" + query(withJob(a, d.ID))
+			v.Cancel = a.prefix() + a.Path() + s.BatchPath + "/cancel" + query(withJob(a, d.ID))
 		}
 	}
 	if status.Word == jobs.WordPending {
@@ -126,7 +126,7 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 	}
 	switch status.Word {
 	case jobs.WordFailed, jobs.WordCancelled, jobs.WordUnknown:
-		v.Again = a.Path() + s.BatchPath + query(a.Values())
+		v.Again = a.prefix() + a.Path() + s.BatchPath + query(a.Values())
 	}
 	return v
 }

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"slashbatch/internal/problem"
 	"slashbatch/server/endpoint"
@@ -78,36 +80,67 @@ func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Valu
 }
 
 // addJSON adds the members of an object: strings, numbers and booleans, or
-// lists of them. Numbers keep the digits they were sent with.
+// lists of them. Numbers keep the digits they were sent with. What a lenient
+// decoder would silently drop or replace is refused: it would export other
+// rows than were asked for.
 func addJSON(body []byte, params url.Values) error {
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	if !utf8.Valid(body) {
+		return badRequest("the body is not valid UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || object == nil {
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return badRequest("the body is not a JSON object of parameters")
+	}
+	var problems problem.List
+	seen := map[string]bool{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		var value any
+		if err == nil {
+			err = decoder.Decode(&value)
+		}
+		if err != nil {
+			return badRequest("the body is not a JSON object of parameters")
+		}
+		if reason := addMember(params, seen, name.(string), value, body); reason != "" {
+			problems.Add(name.(string), "%s", reason)
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
 		return badRequest("the body is not a JSON object of parameters")
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return badRequest("the body has more after its JSON object")
 	}
-	var problems problem.List
-	for name, value := range object {
-		list, many := value.([]any)
-		if !many {
-			list = []any{value}
-		}
-		for _, one := range list {
-			text, ok := scalar(one)
-			if !ok {
-				problems.Add(name, "expected a string, a number, true or false, or a list of these")
-				break
-			}
-			params.Add(name, text)
-		}
-	}
 	if len(problems) > 0 {
 		return badParameters(problems)
 	}
 	return nil
+}
+
+// addMember adds one member of the object, or says what is wrong with it.
+func addMember(params url.Values, seen map[string]bool, name string, value any, body []byte) string {
+	if seen[name] {
+		return "stands twice in the JSON object; several values go into a list"
+	}
+	seen[name] = true
+	list, many := value.([]any)
+	if !many {
+		list = []any{value}
+	}
+	for _, one := range list {
+		text, ok := scalar(one)
+		if !ok {
+			return "expected a string, a number, true or false, or a list of these"
+		}
+		// The decoder writes U+FFFD for an escape that is half a character.
+		if strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(body, utf8.RuneError) {
+			return `has an escape \u… that is no character`
+		}
+		params.Add(name, text)
+	}
+	return ""
 }
 
 func scalar(v any) (string, bool) {
@@ -127,6 +160,16 @@ func scalar(v any) (string, bool) {
 
 // plainURL, twinURL and statusURL are the absolute URLs of the request.
 func (a ask) plainURL() string { return a.base + a.Path() + query(a.Values()) }
+
+// prefix is the path of the server's root as the client sees it: forms post to
+// the host that the page came from, below publicUrl's path.
+func (a ask) prefix() string {
+	root, err := url.Parse(a.base)
+	if err != nil {
+		return ""
+	}
+	return root.EscapedPath()
+}
 
 func (s *Server) twinURL(a ask) string {
 	return a.base + a.Path() + s.BatchPath + query(a.Values())

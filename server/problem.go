@@ -35,6 +35,7 @@ type httpError struct {
 func (e *httpError) Error() string { return e.Detail }
 
 func notFound(detail string) error { return &httpError{Status: http.StatusNotFound, Detail: detail} }
+
 func badRequest(detail string) error {
 	return &httpError{Status: http.StatusBadRequest, Detail: detail}
 }

@@ -27,6 +27,7 @@ func (s *Server) routes() *mux.Router {
 		return notFound("there is nothing at this path")
 	})
 	router.MethodNotAllowedHandler = s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Allow", strings.Join(s.allowed(r), ", "))
 		return &httpError{Status: http.StatusMethodNotAllowed, Detail: "this path does not take " + r.Method}
 	})
 	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
@@ -37,30 +38,53 @@ func (s *Server) routes() *mux.Router {
 	endpoint.Sort(specs)
 	for _, spec := range specs {
 		twin := spec.Path + s.BatchPath
-		s.route(router, twin+"/status", s.status(spec), http.MethodGet, http.MethodHead)
-		s.route(router, twin+"/cancel", s.cancelForm(spec), http.MethodPost)
-		s.route(router, twin, s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
+		s.twinRoute(router, twin, "/status", s.status(spec), http.MethodGet, http.MethodHead)
+		s.twinRoute(router, twin, "/cancel", s.cancelForm(spec), http.MethodPost)
+		s.twinRoute(router, twin, "", s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
 	}
 	for _, spec := range specs {
-		router.Handle(spec.Path, s.handle(s.read(spec))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(s.notFacade)
+		router.Handle(spec.Path, s.handle(s.read(spec))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
+			return !s.likeFacade(r.URL.EscapedPath())
+		})
 	}
 	return router
 }
 
-func (s *Server) route(router *mux.Router, template string, h handler, methods ...string) {
-	router.Handle(template, s.handle(h)).Methods(methods...)
+// twinRoute adds a path of the façade. What is before it is the path of a plain
+// request, and none that ends like a façade is one.
+func (s *Server) twinRoute(router *mux.Router, twin, tail string, h handler, methods ...string) {
+	router.Handle(twin+tail, s.handle(h)).Methods(methods...).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
+		return !s.likeFacade(strings.TrimSuffix(r.URL.EscapedPath(), s.BatchPath+tail))
+	})
 }
 
-// notFacade keeps paths that end like a façade from being taken for a plain
-// endpoint whose last parameter has that value.
-func (s *Server) notFacade(r *http.Request, _ *mux.RouteMatch) bool {
-	path := r.URL.EscapedPath()
+// likeFacade keeps a path that ends like a façade, however it is spelled, from
+// being taken for a plain endpoint whose last parameter has that value: in
+// links it would be the façade.
+func (s *Server) likeFacade(path string) bool {
+	if plain, err := url.PathUnescape(strings.ReplaceAll(path, "%2F", "%252F")); err == nil {
+		path = plain
+	}
 	for _, tail := range []string{"", "/status", "/status/events", "/links", "/cancel"} {
 		if strings.HasSuffix(path, s.BatchPath+tail) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// allowed are the methods that the request's path takes.
+func (s *Server) allowed(r *http.Request) []string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		other := r.WithContext(r.Context())
+		other.Method = method
+		var match mux.RouteMatch
+		if s.router.Match(other, &match) && match.MatchErr == nil {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 // pathVars returns the decoded values of the path's variables.

@@ -198,7 +198,7 @@ endpointsDir: ""
 			s.base = "http://" + entry.Address
 		}
 		if entry.Msg == "worker started" {
-			go io.Copy(io.Discard, logs)
+			go func() { _, _ = io.Copy(io.Discard, logs) }() // what it says from here on is not for us
 			return s, nil
 		}
 	}

@@ -88,7 +88,13 @@ func (c *Catalog) ByJob(ctx context.Context, job string) (cache.Entry, error) {
 		WHERE r.job = $1`, job)
 }
 
+// patience is a little more than the database itself allows our statements:
+// past it there is nobody at the other end of the connection.
+const patience = 20 * time.Second
+
 func (c *Catalog) entry(ctx context.Context, sql string, arg string) (cache.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var e cache.Entry
 	err := c.pool.QueryRow(ctx, sql, arg).Scan(&e.Key, &e.Published, &e.Expires, &e.Valid, &e.Age,
 		&e.Result, &e.Job, &e.Claim, &e.Generated, &e.File.Object, &e.File.Stored, &e.File.Rows, &e.File.Bytes,
@@ -121,9 +127,11 @@ const publishSQL = `
 
 // Publish implements cache.Catalog.
 func (c *Catalog) Publish(ctx context.Context, p cache.Publication) (cache.Entry, bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	f := p.File
 	var id int64
-	err := c.pool.QueryRow(ctx, publishSQL,
+	err := c.pool.QueryRow(waiting, publishSQL,
 		p.Job, p.Claim, p.Owner, p.Endpoint, p.User, f.Object, f.Stored, f.Rows, f.Bytes, f.SHA256,
 		f.ContentType, f.FileName, p.Generated,
 		notNil(f.Columns), notNil(f.Members), p.Key, p.Submitted, p.SpecDigest, p.MaxAge, p.MinFresh).Scan(&id)
@@ -148,6 +156,8 @@ func notNil[T any](list []T) []T {
 
 // Details implements cache.Catalog.
 func (c *Catalog) Details(ctx context.Context, result int64) ([]cache.Column, []cache.Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	var columns []cache.Column
 	var members []cache.Member
 	err := c.pool.QueryRow(ctx, `SELECT columns, members FROM slashbatch.detail WHERE result = $1`, result).Scan(&columns, &members)
@@ -159,12 +169,16 @@ const touchEvery = time.Minute
 
 // Touch implements cache.Catalog.
 func (c *Catalog) Touch(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	_, err := c.pool.Exec(ctx, `UPDATE slashbatch.request SET accessed = now() WHERE key = $1 AND accessed < now() - $2::interval`, key, touchEvery)
 	return failure("note an access", err)
 }
 
 // Forget implements cache.Catalog.
 func (c *Catalog) Forget(ctx context.Context, key string, result int64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	_, err := c.pool.Exec(ctx, `DELETE FROM slashbatch.request WHERE key = $1 AND result = $2`, key, result)
 	return failure("forget a result", err)
 }

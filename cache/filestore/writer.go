@@ -30,7 +30,7 @@ func (s *Store) Create(ctx context.Context, name string, _ cache.ObjectOptions) 
 		return nil, unavailable("create", name, err)
 	}
 	w := &writer{store: s, ctx: ctx, name: name, temp: temp, file: f}
-	w.stop = context.AfterFunc(ctx, func() { w.end(ctx.Err()) })
+	w.stop = context.AfterFunc(ctx, func() { _ = w.end(ctx.Err()) })
 	return w, nil
 }
 
@@ -55,7 +55,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil && w.ctx.Err() != nil {
-		w.discard(w.ctx.Err())
+		_ = w.discard(w.ctx.Err())
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -63,7 +63,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	w.size += int64(n)
 	if err != nil {
-		w.discard(unavailable("write", w.name, err))
+		_ = w.discard(unavailable("write", w.name, err))
 		return n, w.err
 	}
 	return n, nil
@@ -79,7 +79,7 @@ func (w *writer) Commit(ctx context.Context) (cache.Object, error) {
 	}
 	info, err := w.publish(ctx)
 	if err != nil {
-		w.discard(err)
+		_ = w.discard(err)
 		return cache.Object{}, err
 	}
 	w.err = errEnded
@@ -138,7 +138,7 @@ func (w *writer) publish(ctx context.Context) (fs.FileInfo, error) {
 		return nil, unavailable("commit", w.name, err)
 	}
 	if err := w.store.syncFolders(w.name); err != nil {
-		w.store.root.Remove(w.name)
+		_ = w.store.root.Remove(w.name)
 		return nil, unavailable("commit", w.name, err)
 	}
 	return info, nil

@@ -22,7 +22,7 @@ func (w *writer) Commit(ctx context.Context) (cache.Object, error) {
 	}
 	o, err := w.publish(ctx)
 	if err != nil {
-		w.discard(err)
+		_ = w.discard(err)
 		return cache.Object{}, err
 	}
 	w.err = errEnded
@@ -78,7 +78,7 @@ func (w *writer) complete(ctx context.Context) (cache.Object, error) {
 		MpuObjectSize:   aws.Int64(w.size),
 	}, w.store.complete)
 	if err != nil {
-		w.takeBack() // Its error says no more than what settle finds.
+		_ = w.takeBack() // Its error says no more than what settle finds.
 	}
 	return w.settle(ctx, err)
 }

@@ -45,7 +45,7 @@ func (s *Store) Create(ctx context.Context, name string, o cache.ObjectOptions) 
 		number: 1, current: new(part), freed: make(chan struct{}, 1),
 	}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.stop = context.AfterFunc(ctx, func() { w.end(ctx.Err()) })
+	w.stop = context.AfterFunc(ctx, func() { _ = w.end(ctx.Err()) })
 	return w, nil
 }
 
@@ -85,7 +85,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	if w.err == nil {
 		if err := w.failed(); err != nil {
-			w.discard(err)
+			_ = w.discard(err)
 		}
 	}
 	if w.err != nil {
@@ -94,7 +94,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
 		if err := w.prepare(); err != nil {
-			w.discard(err)
+			_ = w.discard(err)
 			return written, err
 		}
 		n := w.current.append(p[written:])

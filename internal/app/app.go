@@ -58,8 +58,12 @@ type App struct {
 // the App.
 func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (*App, problem.List) {
 	problems := notBuilt(c)
-	specs, more := LoadSpecs(c)
-	problems = append(problems, more...)
+	var specs []*endpoint.Spec
+	if !roles.Work || roles.Serve { // a worker alone reads no specs: a job carries its plan
+		var more problem.List
+		specs, more = LoadSpecs(c)
+		problems = append(problems, more...)
+	}
 	a := &App{
 		config: c, roles: roles, log: log, specs: specs,
 		sources: map[string]*rows.Source{}, hub: jobs.NewHub(), registry: server.NewRegistry(),

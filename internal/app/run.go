@@ -21,6 +21,8 @@ import (
 // It listens first, and answers 503 until the queue and the catalogue have
 // been reached; what is down at start is tried again until it is there.
 func (a *App) Run(ctx, hard context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	front := server.NewFront()
 	var servers []*http.Server
 	var addresses []string
@@ -59,7 +61,7 @@ func (a *App) Run(ctx, hard context.Context) error {
 
 	q, err := a.reach(ctx)
 	if err != nil {
-		shutdown(servers)
+		shutdown(hard, servers)
 		if ctx.Err() != nil {
 			return nil // stopped before it had started
 		}
@@ -84,11 +86,10 @@ func (a *App) Run(ctx, hard context.Context) error {
 		a.log.Info("stopping")
 	case err = <-failed:
 		a.log.Error("HTTP ended", "error", err)
+		stop() // the worker, too: what it runs is finished or given back
 	}
-	if err == nil {
-		work.Wait() // HTTP goes on meanwhile: status pages stay truthful
-	}
-	shutdown(servers)
+	work.Wait() // HTTP goes on meanwhile: status pages stay truthful
+	shutdown(hard, servers)
 	stopBackground()
 	tasks.Wait()
 	return err
@@ -97,8 +98,8 @@ func (a *App) Run(ctx, hard context.Context) error {
 // shutdownWait is how long answers that have begun may take to end.
 const shutdownWait = 10 * time.Second
 
-func shutdown(servers []*http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
+func shutdown(hard context.Context, servers []*http.Server) {
+	ctx, cancel := context.WithTimeout(hard, shutdownWait)
 	defer cancel()
 	for _, s := range servers {
 		if s.Shutdown(ctx) != nil {

@@ -91,12 +91,17 @@ const describeTimeout = 20 * time.Second
 // refuses, and specs that do not fit what it describes. Endpoints whose
 // database cannot be reached are left for later, and returned as waiting.
 func (a *App) Describe(ctx context.Context) (waiting []*endpoint.Spec, problems problem.List) {
+	away := map[string]bool{} // asked once: a database that does not answer takes its time
 	for _, s := range a.specs {
+		if away[s.DataSource] {
+			waiting = append(waiting, s)
+			continue
+		}
 		found, err := a.describe(ctx, s)
 		switch {
 		case err != nil:
-			a.log.Warn("endpoint waits for its database", "endpoint", s.Name, "dataSource", s.DataSource, "error", err)
-			waiting = append(waiting, s)
+			a.log.Warn("endpoints wait for their database", "dataSource", s.DataSource, "endpoint", s.Name, "error", err)
+			waiting, away[s.DataSource] = append(waiting, s), rows.KindOf(err) == rows.Unavailable
 		default:
 			problems = append(problems, found...)
 		}

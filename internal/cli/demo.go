@@ -76,10 +76,10 @@ func runDemo(ctx, hard context.Context, e env, args []string) (err error) {
 
 // stopped turns an error that only says that Ctrl-C was pressed into none.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // demoConfig is the configuration of the demo: everything in one folder.

@@ -19,6 +19,7 @@ func Open(url, application string, conns int) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("catalog.url: %w", err)
 	}
 	config.MaxConns = int32(conns)
+	config.PingTimeout = 5 * time.Second // of a connection that was idle: its peer may be gone unheard
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = application
@@ -38,8 +39,10 @@ func IsAway(err error) bool {
 		return true
 	}
 	switch answer.Code[:2] {
-	case "08", "53", "57", "58": // connection, resources, operator, system
+	case "08", "53", "57", "58", "40": // connection, resources, operator, system, rolled back
 		return true
 	}
-	return answer.Code == "3D000" // the database is not there yet
+	// The database is not there yet; a lock was not to be had in time, as while
+	// another process migrates.
+	return answer.Code == "3D000" || answer.Code == "55P03"
 }

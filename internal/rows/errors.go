@@ -80,19 +80,25 @@ func failure(ctx context.Context, err error) error {
 func kindOfState(pg *pgconn.PgError) Kind {
 	switch pg.Code {
 	case "57014": // query_canceled: by timeout or by request
-		if strings.Contains(pg.Message, "timeout") {
-			return Timeout
+		// The message tells which, in the server's language; a time limit is
+		// by far the likelier.
+		if strings.Contains(pg.Message, "user request") {
+			return Cancelled
 		}
-		return Cancelled
+		return Timeout
 	case "55P03": // lock_not_available
 		return Timeout
 	case "25P03", "57P05": // idle session timeouts
 		return Timeout
 	case "3D000": // invalid_catalog_name: the database was dropped
 		return Unavailable
+	case "53400": // configuration_limit_exceeded: temp_file_limit, by this very query
+		return BadQuery
 	}
 	switch pg.Code[:min(2, len(pg.Code))] {
 	case "08", "53", "57", "58", "28": // connection, resources, operator, system, login
+		return Unavailable
+	case "40": // rolled back for the sake of others: a replica's replay, a deadlock
 		return Unavailable
 	case "22":
 		return BadValue

@@ -17,6 +17,13 @@ import (
 // form starts near its member and that a handful fit in memory.
 const MemberSize = 4 << 20
 
+// A block begins small, for exports of a few rows, and becomes whole when it
+// passes smallBlock. The slack is for the row that makes it full.
+const (
+	smallBlock = 256 << 10
+	blockSlack = 64 << 10
+)
+
 // gzipLevel 1 is where the compressor keeps up with the database.
 const gzipLevel = gzip.BestSpeed
 
@@ -116,10 +123,15 @@ func (w *MemberWriter) Buffer() ([]byte, error) {
 // Append takes the slice that Buffer returned, with more at its end.
 func (w *MemberWriter) Append(grown []byte) error {
 	w.block.plain = grown
-	if len(grown) < MemberSize {
-		return nil
+	if len(grown) >= MemberSize {
+		return w.flush()
 	}
-	return w.flush()
+	if len(grown) > smallBlock && cap(grown) < MemberSize {
+		// No small export: take the whole block now, rather than by doublings
+		// that end at nearly twice of it.
+		w.block.plain = append(make([]byte, 0, MemberSize+blockSlack), grown...)
+	}
+	return nil
 }
 
 // flush sends the block on its way.

@@ -168,8 +168,11 @@ func estimate(ctx context.Context, pg *pgconn.PgConn, st Statement) (int64, erro
 			Rows float64 `json:"Plan Rows"`
 		}
 	}
-	if len(result.Rows) != 1 || json.Unmarshal(result.Rows[0][0], &plans) != nil || len(plans) != 1 {
-		return 0, nil // another server's form of EXPLAIN: no estimate, no harm
+	if len(result.Rows) == 1 {
+		_ = json.Unmarshal(result.Rows[0][0], &plans) // another server's form of EXPLAIN: no estimate, no harm
+	}
+	if len(plans) != 1 {
+		return 0, nil
 	}
 	return int64(plans[0].Plan.Rows), nil
 }

@@ -49,6 +49,7 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	}
 	config.MaxConns = int32(max(o.MaxConns, 1))
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.PingTimeout = 5 * time.Second // of a connection that was idle: its peer may be gone unheard
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.Application
 	params["statement_timeout"] = millis(o.StatementTimeout)
