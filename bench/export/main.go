@@ -37,7 +37,12 @@ func main() {
 	rows := flag.Int("rows", 5_000_000, "rows to export")
 	rounds := flag.Int("rounds", 3, "how often each side runs")
 	store := flag.String("store", "s3", "where the result goes: s3 or file")
+	together := flag.Int("together", 0, "instead of comparing, run so many exports at once and print the peak memory")
 	flag.Parse()
+	run := compare
+	if *together > 0 {
+		run = func(ctx context.Context, rows, _ int, store string) error { return crowd(ctx, rows, *together, store) }
+	}
 	if err := run(context.Background(), *rows, *rounds, *store); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -47,27 +52,60 @@ func main() {
 // query is what all sides export.
 const query = "SELECT id, stream, label, mass, fragile, sent_at FROM narrow WHERE id > 0"
 
-func run(ctx context.Context, rows, rounds int, store string) error {
-	database := os.Getenv(testenv.PostgresVar)
-	if database == "" {
-		return errors.New("no services; use: scripts/services run -- go run ./bench/export")
+// prepare loads the rows and starts a service with its files in dir.
+func prepare(ctx context.Context, dir string, rows int, store string) (database string, s *service, err error) {
+	if database = os.Getenv(testenv.PostgresVar); database == "" {
+		return "", nil, errors.New("no services; use: scripts/services run -- go run ./bench/export")
 	}
+	fmt.Printf("loading %d rows …\n", rows)
+	if err := load(ctx, database, rows); err != nil {
+		return "", nil, err
+	}
+	s, err = startService(dir, database, store)
+	return database, s, err
+}
+
+// crowd runs several exports at once.
+func crowd(ctx context.Context, rows, n int, store string) error {
 	dir, err := os.MkdirTemp("", "slashbatch-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("loading %d rows …\n", rows)
-	if err := load(ctx, database, rows); err != nil {
+	_, service, err := prepare(ctx, dir, rows, store)
+	if err != nil {
 		return err
 	}
-	service, err := startService(dir, database, store)
+	start, failed := time.Now(), make(chan error, n)
+	for i := range n {
+		go func() {
+			_, _, err := service.export(i, rows)
+			failed <- err
+		}()
+	}
+	for range n {
+		err = errors.Join(err, <-failed)
+	}
+	fmt.Printf("%d exports of %d rows at once to %s: %.2f s\n", n, rows, store, time.Since(start).Seconds())
+	err = errors.Join(err, service.stop())
+	service.usage(n)
+	return err
+}
+
+// compare runs the sides in turn.
+func compare(ctx context.Context, rows, rounds int, store string) error {
+	dir, err := os.MkdirTemp("", "slashbatch-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	database, service, err := prepare(ctx, dir, rows, store)
 	if err != nil {
 		return err
 	}
 	var ours, gzipped, plain []time.Duration
 	for round := range rounds {
-		_, t, err := service.export(rows)
+		_, t, err := service.export(round, rows)
 		if err != nil {
 			return errors.Join(err, service.stop())
 		}
@@ -96,12 +134,16 @@ func run(ctx context.Context, rows, rounds int, store string) error {
 	fmt.Printf("ratio to psql | gzip -1    %.2f   (medians)\n", median(ours).Seconds()/median(gzipped).Seconds())
 	fmt.Printf("ratio to psql > file       %.2f   (medians)\n", median(ours).Seconds()/median(plain).Seconds())
 	fmt.Printf("rows per second            %.2f million\n", float64(rows)/median(ours).Seconds()/1e6)
-	usage, ok := service.ProcessState.SysUsage().(*syscall.Rusage)
-	if ok {
-		fmt.Printf("slashbatch process: peak memory %.1f MiB, CPU %.1f s for %d exports\n",
-			float64(usage.Maxrss)/1024, (service.ProcessState.UserTime() + service.ProcessState.SystemTime()).Seconds(), rounds)
-	}
+	service.usage(rounds)
 	return nil
+}
+
+// usage prints what the stopped process took.
+func (s *service) usage(exports int) {
+	if usage, ok := s.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		fmt.Printf("slashbatch process: peak memory %.1f MiB, CPU %.1f s for %d exports\n",
+			float64(usage.Maxrss)/1024, (s.ProcessState.UserTime() + s.ProcessState.SystemTime()).Seconds(), exports)
+	}
 }
 
 func line(name string, times []time.Duration) {
@@ -150,7 +192,6 @@ func shell(script string, args ...string) (time.Duration, error) {
 type service struct {
 	*exec.Cmd
 	base string
-	n    int
 }
 
 func startService(dir, database, store string) (*service, error) {
@@ -169,10 +210,12 @@ catalog: {url: %q}
 dataSources: {default: {url: %q, statementTimeout: 1h}}
 queue: {url: "memory:"}
 cache: {url: %q}
+batch: {process: {workers: 16}}
+auth: {anonymous: {running: 16}}
 endpoints:
 - name: narrow
   path: /narrow/{n}
-  query: %s AND {n}::int > 0
+  query: %s AND {n}::int >= 0
   key: id
 endpointsDir: ""
 `, database, database, cache, query)
@@ -205,10 +248,9 @@ endpointsDir: ""
 	return nil, errors.New("the service did not start")
 }
 
-// export asks for a new export and waits until it is published.
-func (s *service) export(rows int) (bytes int64, took time.Duration, err error) {
-	s.n++
-	url := fmt.Sprintf("%s/narrow/%d/batch", s.base, s.n)
+// export asks for the n-th export and waits until it is published.
+func (s *service) export(n, rows int) (bytes int64, took time.Duration, err error) {
+	url := fmt.Sprintf("%s/narrow/%d/batch", s.base, n)
 	start := time.Now()
 	response, err := http.Post(url, "", nil)
 	if err != nil {

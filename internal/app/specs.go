@@ -20,14 +20,20 @@ import (
 var placeholder = regexp.MustCompile(`<%=`)
 
 // LoadSpecs reads the endpoints that the configuration names, inline and in
-// its folder, and tells every problem that shows without a database.
+// its folder, and tells every problem that shows without a database. Specs
+// that cannot be read are not among those returned.
 func LoadSpecs(c *config.Config) ([]*endpoint.Spec, problem.List) {
 	var specs []*endpoint.Spec
 	var problems problem.List
+	add := func(decoded []*endpoint.Spec, found problem.List) {
+		problems = append(problems, found...)
+		if len(found) == 0 {
+			specs = append(specs, decoded...)
+		}
+	}
 	for i := range c.Endpoints {
 		spec, found := endpoint.DecodeNode(&c.Endpoints[i], c.File, fmt.Sprintf("endpoints[%d]", i))
-		problems = append(problems, found...)
-		specs = append(specs, spec)
+		add([]*endpoint.Spec{spec}, found)
 	}
 	files, err := specFiles(c.EndpointsDir)
 	if err != nil {
@@ -39,9 +45,7 @@ func LoadSpecs(c *config.Config) ([]*endpoint.Spec, problem.List) {
 			problems = append(problems, problem.Problem{File: file, Message: err.Error()})
 			continue
 		}
-		decoded, found := endpoint.Decode(data, file)
-		problems = append(problems, found...)
-		specs = append(specs, decoded...)
+		add(endpoint.Decode(data, file))
 	}
 	problems = append(problems, endpoint.Conflicts(specs)...)
 	clashes, _ := endpoint.FacadeClashes(specs, strings.TrimPrefix(c.Batch.Path, "/"))

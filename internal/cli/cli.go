@@ -114,7 +114,13 @@ func load(e env, name string, args []string) (*config.Config, error) {
 		return nil, err
 	}
 	c, problems := config.Load(file, e.vars)
-	return c, problems.Err()
+	if len(problems) > 0 {
+		// Who has to mend the configuration shall not find the endpoints'
+		// problems only afterwards.
+		_, more := app.LoadSpecs(c)
+		return nil, append(problems, more...)
+	}
+	return c, nil
 }
 
 // open loads the configuration and makes an app of it, or tells every problem

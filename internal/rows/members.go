@@ -182,6 +182,9 @@ func (w *MemberWriter) write() {
 		n, err := w.out.Write(m.gz.Bytes())
 		w.stored += int64(n)
 		w.plain += int64(len(m.plain))
+		if err == nil && n < m.gz.Len() {
+			err = io.ErrShortWrite
+		}
 		if w.err = err; err != nil {
 			return
 		}
