@@ -25,21 +25,22 @@ const (
 
 func newPresent() *present { return &present{seen: map[string]time.Time{}} }
 
-// check reports whether the object is in the store.
-func (p *present) check(ctx context.Context, store cache.Store, object string) (bool, error) {
+// check reports whether the object is in the store. While the store cannot be
+// asked, the catalogue is believed.
+func (p *present) check(ctx context.Context, store cache.Store, object string) bool {
 	p.mu.Lock()
 	at, ok := p.seen[object]
 	p.mu.Unlock()
 	if ok && time.Since(at) < presentFor {
-		return true, nil
+		return true
 	}
 	_, err := store.Stat(ctx, object)
 	if errors.Is(err, cache.ErrNotFound) {
 		p.forget(object)
-		return false, nil
+		return false
 	}
 	if err != nil {
-		return false, err
+		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,7 +48,7 @@ func (p *present) check(ctx context.Context, store cache.Store, object string) (
 		clear(p.seen)
 	}
 	p.seen[object] = time.Now()
-	return true, nil
+	return true
 }
 
 func (p *present) forget(object string) {

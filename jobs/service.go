@@ -175,11 +175,7 @@ func (s *Service) entry(ctx context.Context, key string) (cache.Entry, error) {
 	if err != nil || !e.Valid {
 		return e, err
 	}
-	there, err := s.present.check(ctx, s.store, e.File.Object)
-	if err != nil {
-		return cache.Entry{}, err
-	}
-	if there {
+	if s.present.check(ctx, s.store, e.File.Object) {
 		return e, nil
 	}
 	return cache.Entry{}, errors.Join(cache.ErrNotFound, s.catalog.Forget(ctx, key, e.Result))

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"slashbatch/cache"
+	"slashbatch/internal/testenv"
 )
 
 // topic is one promise of the contract.
@@ -70,7 +71,7 @@ func Run(t *testing.T, backend string, open func(t *testing.T) cache.Store) {
 			topic.run(t, s)
 		})
 	}
-	t.Logf("storetest: %s: %d topics: %s", backend, len(ran), strings.Join(ran, ", "))
+	testenv.Report(t, "storetest: %s: %d topics: %s", backend, len(ran), strings.Join(ran, ", "))
 }
 
 // put stores an object and checks what Commit says about it.

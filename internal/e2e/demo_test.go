@@ -89,7 +89,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%d lines, psql has %d", got, want)
 		}
 		got, want := sha256.Sum256(bytes.ReplaceAll(ours, []byte("\r\n"), []byte("\n"))), sha256.Sum256(theirs)
-		t.Logf("%d lines; SHA-256 ours %x, psql's %x", bytes.Count(theirs, []byte("\n")), got, want)
+		testenv.Report(t, "demo: %d lines; SHA-256 ours %x, psql's %x", bytes.Count(theirs, []byte("\n")), got, want)
 		if got != want {
 			t.Error("the files differ")
 		}
@@ -121,7 +121,7 @@ func TestDemo(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%d records; columns that differ, in the documented forms only: %v", len(ours), differing)
+		testenv.Report(t, "demo: %d records; columns that differ, in the documented forms only: %v", len(ours), differing)
 		if len(differing) != 2 {
 			t.Errorf("columns that differ: %v, want fragile and sent_at", differing)
 		}

@@ -198,8 +198,8 @@ func TestFleet(t *testing.T) {
 		digests[fmt.Sprintf("%x", sha256.Sum256(body))] = true
 	}
 	recovered := survivor.log.count(`"attempt":2`)
-	t.Logf("%d POSTs of %d distinct requests: %d jobs, %d results, %d requests answered, %d distinct files", posts, distinct, jobs, results, requests, len(digests))
-	t.Logf("worker 1 killed after %d exports while %d jobs ran; worker 2 finished %d, %d log lines of second attempts",
+	testenv.Report(t, "fleet: %d POSTs of %d distinct requests: %d jobs, %d results, %d requests answered, %d distinct files", posts, distinct, jobs, results, requests, len(digests))
+	testenv.Report(t, "fleet: worker 1 killed after %d exports while %d jobs ran; worker 2 finished %d, %d log lines of second attempts",
 		victim.log.count("export finished"), held, survivor.log.count("export finished"), recovered)
 	if jobs != distinct || results != distinct || requests != distinct || len(digests) != distinct {
 		t.Errorf("want %d of each", distinct)

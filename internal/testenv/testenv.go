@@ -4,6 +4,8 @@
 package testenv
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -14,6 +16,29 @@ const (
 	RedisVar    = "SLASHBATCH_TEST_REDIS"    // redis://host:port, any database of it may be flushed
 	S3Var       = "SLASHBATCH_TEST_S3"       // s3://bucket?endpoint=…, credentials in AWS_*
 )
+
+// reportVar names the file in which "make test" collects what Report tells.
+const reportVar = "SLASHBATCH_TEST_REPORT"
+
+// Report logs a line that is worth seeing although the test passes: go test
+// hides the logs of those. "make test" shows all such lines at its end.
+func Report(t testing.TB, format string, args ...any) {
+	t.Helper()
+	t.Logf(format, args...)
+	name := os.Getenv(reportVar)
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One short write to a file opened for appending does not mix with another's.
+	_, err = fmt.Fprintf(f, format+"\n", args...)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Postgres returns the URL of a PostgreSQL server for tests.
 func Postgres(t testing.TB) string { return service(t, "PostgreSQL", PostgresVar) }

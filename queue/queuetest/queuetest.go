@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"slashbatch/internal/testenv"
 	"slashbatch/queue"
 )
 
@@ -65,7 +66,7 @@ func Run(t *testing.T, name string, open Open) {
 			topic.run(t, open)
 		})
 	}
-	t.Logf("queuetest: %s: %d topics: %s", name, len(ran), strings.Join(ran, ", "))
+	testenv.Report(t, "queuetest: %s: %d topics: %s", name, len(ran), strings.Join(ran, ", "))
 }
 
 // patience is how long something that must happen may take on a slow machine.
