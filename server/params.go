@@ -3,11 +3,14 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"slashbatch/internal/problem"
@@ -55,10 +58,15 @@ func (s *Server) understand(w http.ResponseWriter, r *http.Request, spec *endpoi
 
 // addBody adds the parameters of a form or of a JSON object to the query's.
 func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Values) error {
+	// A client that never sends its body must not hold the connection for ever.
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(s.bodyTimeout)) // a test's writer has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBodyBytes))
 	if err != nil {
-		return err
+		return unreadBody(w, err)
 	}
+	// Later the deadline would end the handler.
+	_ = connection.SetReadDeadline(time.Time{})
 	if len(body) == 0 {
 		return nil
 	}
@@ -77,6 +85,20 @@ func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Valu
 		return addJSON(body, params)
 	}
 	return &httpError{Status: http.StatusUnsupportedMediaType, Detail: "the body may be application/x-www-form-urlencoded or application/json"}
+}
+
+// unreadBody is the answer to a body that could not be read to its end. The
+// connection is of no use afterwards, and its deadline stays: net/http reads on
+// for a while.
+func unreadBody(w http.ResponseWriter, err error) error {
+	w.Header().Set("Connection", "close")
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &httpError{Status: http.StatusRequestTimeout, Detail: "the body did not arrive in time"}
+	}
+	return badRequest("the body broke off or is not well encoded")
 }
 
 // addJSON adds the members of an object: strings, numbers and booleans, or

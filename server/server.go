@@ -63,13 +63,17 @@ type Options struct {
 // Server answers HTTP.
 type Server struct {
 	Options
-	users  *users
-	router *mux.Router
+	users       *users
+	router      *mux.Router
+	bodyTimeout time.Duration
 }
+
+// bodyTimeout is how long the body of a request may take to arrive.
+const bodyTimeout = 30 * time.Second
 
 // New returns a server; it is an http.Handler.
 func New(o Options) *Server {
-	s := &Server{Options: o, users: newUsers(o.Users)}
+	s := &Server{Options: o, users: newUsers(o.Users), bodyTimeout: bodyTimeout}
 	s.router = s.routes()
 	return s
 }

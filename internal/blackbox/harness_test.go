@@ -74,8 +74,7 @@ func start(t *testing.T, o setup) *service {
 		a.Close()
 		t.Fatalf("start:\n%v", problems)
 	}
-	address, ended := make(chan string, 1), make(chan error, 1)
-	a.Addr = func(addr string) { address <- addr }
+	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx, ctx) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
@@ -95,13 +94,7 @@ func start(t *testing.T, o setup) *service {
 			t.Logf("log of the service:\n%s", s.log)
 		}
 	})
-	select {
-	case addr := <-address:
-		s.url = "http://" + addr
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("the service did not start: %v", err)
-	}
+	s.eventually("the service listens", func() bool { s.url = s.log.listening(); return s.url != "" })
 	if !o.unready {
 		s.eventually("the service is ready", func() bool { return s.get("/readyz").code == http.StatusOK })
 	}
@@ -199,6 +192,17 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// listening is the root of the service once its log tells the address. App.Addr
+// would tell it only when everything has been reached.
+func (l *lines) listening() string {
+	_, line, _ := strings.Cut(l.String(), `"msg":"listening","address":"`)
+	address, _, found := strings.Cut(line, `"`)
+	if !found {
+		return ""
+	}
+	return "http://" + address
 }
 
 // count is how many lines have all of the words.

@@ -126,7 +126,7 @@ func execute(t *testing.T, db, sql string) {
 	}
 }
 
-// one returns the rows of a query as text.
+// query returns the rows of a query as text.
 func query(t *testing.T, db, sql string) [][]string {
 	t.Helper()
 	conn := connect(t, db)

@@ -41,7 +41,13 @@ type fleet struct {
 // Redis and S3 under names of its own.
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	redisURL, s3URL := testenv.Redis(t), testenv.S3(t)
+	return newFleetOn(t, testenv.Redis(t))
+}
+
+// newFleetOn is newFleet on another Redis.
+func newFleetOn(t *testing.T, redisURL string) *fleet {
+	t.Helper()
+	s3URL := testenv.S3(t)
 	f := &fleet{database: pgtest.New(t), prefix: "e2e-" + uuid.NewString()[:8]}
 	conn, err := pgx.Connect(t.Context(), f.database)
 	if err != nil {
@@ -85,13 +91,21 @@ query: SELECT id, label FROM item, pg_sleep(0.2) WHERE grp = {grp}
 key: id
 pathParameters: {grp: {type: int}}
 `)
+	// Two to three seconds of rows.
+	write(t, filepath.Join(endpoints, "slowly.yaml"), `
+name: slowly
+path: /slowly/{grp}
+query: SELECT id, label FROM (SELECT * FROM item WHERE grp = {grp} OFFSET 0) i WHERE pg_sleep(0.0005) IS NOT NULL
+key: id
+pathParameters: {grp: {type: int}}
+`)
 	write(t, f.config, fmt.Sprintf(`
 server: {listen: "127.0.0.1:0"}
 catalog: {url: %q}
 dataSources: {default: {url: %q}}
 queue: {url: %q, prefix: %q}
 cache: {url: %q}
-batch: {process: {enabled: false, lease: 3s, timeout: 500, drain: 5s, workers: 4}}
+batch: {process: {enabled: false, lease: 3s, crashes: 50, timeout: 500, retryInit: 300, drain: 5s, workers: 4}}
 auth:
   users:
 %sendpointsDir: %q
@@ -225,6 +239,7 @@ func TestFleet(t *testing.T) {
 // SIGTERM gives running jobs back, and another worker runs them: nothing is
 // lost, and nothing waits for a lease.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	write(t, filepath.Join(filepath.Dir(f.config), "endpoints", "slow.yaml"), `
 name: slow

@@ -49,9 +49,39 @@ type process struct {
 	ended   chan struct{}
 }
 
-// start runs the program until the test ends, and waits until it has said what
-// it listens on or that its worker runs.
+// start is launch, and waits until the process is ready: all that it needs
+// answers, or its worker runs.
 func start(t *testing.T, name, config string, args ...string) *process {
+	t.Helper()
+	p := launch(t, name, config, args...)
+	p.ready(t)
+	return p
+}
+
+// ready waits until a launched process is ready.
+func (p *process) ready(t *testing.T) {
+	t.Helper()
+	eventually(t, 30*time.Second, p.name+" is ready", func() bool {
+		select {
+		case <-p.ended:
+			t.Fatalf("%s ended:\n%s", p.name, p.log.tail(20))
+		default:
+		}
+		if p.address == "" {
+			return p.log.count("worker started") > 0
+		}
+		r, err := http.Get("http://" + p.address + "/readyz")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+}
+
+// launch runs the program until the test ends, and waits for a server to
+// listen, whether or not it has reached anything.
+func launch(t *testing.T, name, config string, args ...string) *process {
 	t.Helper()
 	program, err := build()
 	if err != nil {
@@ -70,27 +100,16 @@ func start(t *testing.T, name, config string, args ...string) *process {
 			t.Logf("log of %s:\n%s", name, p.log.tail(40))
 		}
 	})
-	marker := "worker started"
-	if args[0] == "serve" {
-		marker = "listening"
+	if args[0] != "serve" {
+		return p
 	}
 	select {
-	case line := <-p.log.wait(marker):
+	case line := <-p.log.wait("listening"):
 		p.address = line["address"]
 	case <-p.ended:
 		t.Fatalf("%s ended at once:\n%s", name, p.log.tail(20))
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s did not say %q:\n%s", name, marker, p.log.tail(20))
-	}
-	if p.address != "" {
-		eventually(t, 30*time.Second, name+" is ready", func() bool {
-			r, err := http.Get("http://" + p.address + "/readyz")
-			if err != nil {
-				return false
-			}
-			r.Body.Close()
-			return r.StatusCode == http.StatusOK
-		})
+		t.Fatalf("%s does not listen:\n%s", name, p.log.tail(20))
 	}
 	return p
 }
