@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,6 +63,10 @@ func (p Plan) Encode() ([]byte, error) {
 	return json.Marshal(p)
 }
 
+// errUnknownPlan: the plan is of another version of this program. During a
+// rolling restart there are workers that know it.
+var errUnknownPlan = errors.New("the plan is of another version")
+
 // DecodePlan reads what Encode wrote.
 func DecodePlan(data []byte) (Plan, error) {
 	var p Plan
@@ -69,7 +74,7 @@ func DecodePlan(data []byte) (Plan, error) {
 		return Plan{}, fmt.Errorf("the job's plan cannot be read: %w", err)
 	}
 	if p.Version != planVersion || p.Kind != KindExport {
-		return Plan{}, fmt.Errorf("this worker knows plans of version %d and kind %s, not version %d and kind %q", planVersion, KindExport, p.Version, p.Kind)
+		return Plan{}, fmt.Errorf("%w: this worker knows version %d and kind %s, not version %d and kind %q", errUnknownPlan, planVersion, KindExport, p.Version, p.Kind)
 	}
 	return p, nil
 }

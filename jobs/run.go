@@ -69,6 +69,11 @@ func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string) (
 	defer w.remove(r)
 
 	plan, err := DecodePlan(c.Definition)
+	if errors.Is(err, errUnknownPlan) {
+		log.Warn("export given back", "error", err)
+		w.tell(log, "release", func(ctx context.Context) error { return w.Queue.Release(ctx, holder) })
+		return true
+	}
 	if err != nil {
 		w.tell(log, "fail", func(ctx context.Context) error {
 			_, err := w.Queue.Fail(ctx, holder, err.Error(), false, nil)

@@ -134,20 +134,12 @@ func (s *Service) enqueue(ctx context.Context, sub queue.Submission) (queue.Enqu
 }
 
 // look asks the queue, then the catalogue, in that order: a job that ends in
-// between has published before it ended.
+// between has published before it ended. A queue that cannot be asked matters
+// only where there is no valid entry: a ready file is served without it.
 func (s *Service) look(ctx context.Context, key string) (seen, error) {
-	var saw seen
-	job, err := s.queue.ByKey(ctx, key)
-	switch {
-	case err == nil:
-		saw.job = &job
-		if job.State.Final() {
-			if saw.now, err = s.now(ctx); err != nil {
-				return seen{}, err
-			}
-		}
-	case !errors.Is(err, queue.ErrNotFound):
-		return seen{}, err
+	saw, away := s.lookQueue(ctx, key)
+	if away != nil && !errors.Is(away, queue.ErrUnavailable) {
+		return seen{}, away
 	}
 	entry, err := s.entry(ctx, key)
 	switch {
@@ -156,7 +148,25 @@ func (s *Service) look(ctx context.Context, key string) (seen, error) {
 	case !errors.Is(err, cache.ErrNotFound):
 		return seen{}, err
 	}
+	if away != nil && (saw.entry == nil || !saw.entry.Valid) {
+		return seen{}, away
+	}
 	return saw, nil
+}
+
+func (s *Service) lookQueue(ctx context.Context, key string) (seen, error) {
+	job, err := s.queue.ByKey(ctx, key)
+	if errors.Is(err, queue.ErrNotFound) {
+		return seen{}, nil
+	}
+	if err != nil {
+		return seen{}, err
+	}
+	saw := seen{job: &job}
+	if job.State.Final() {
+		saw.now, err = s.now(ctx)
+	}
+	return saw, err
 }
 
 // now is the queue's clock, from the snapshot that all callers share.

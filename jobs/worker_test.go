@@ -42,6 +42,11 @@ func (q *faultyQueue) try(op string, call func() error) error {
 	return call()
 }
 
+func (q *faultyQueue) ByKey(ctx context.Context, key string) (j queue.Job, err error) {
+	err = q.try("key", func() (err error) { j, err = q.Queue.ByKey(ctx, key); return err })
+	return j, err
+}
+
 func (q *faultyQueue) Claim(ctx context.Context, r queue.ClaimRequest) (c *queue.Claimed, err error) {
 	err = q.try("claim", func() (err error) { c, err = q.Queue.Claim(ctx, r); return err })
 	if err != nil {

@@ -103,7 +103,8 @@ func (c *Catalog) entry(ctx context.Context, sql string, arg string) (cache.Entr
 }
 
 // publishSQL records the result and its details, and lets it answer its key
-// unless a later submitted job's result does already: one statement, so that
+// unless a later submitted job's result does already and is still valid (the
+// queue's clock may have stepped back): one statement, so that
 // all of it happens or nothing. It returns no row when the job has published before.
 const publishSQL = `
 	WITH made AS (
@@ -121,7 +122,7 @@ const publishSQL = `
 		ON CONFLICT (key) DO UPDATE
 		SET result = excluded.result, submitted = excluded.submitted, spec_digest = excluded.spec_digest,
 		    published = now(), expires = excluded.expires, accessed = now()
-		WHERE q.submitted <= excluded.submitted
+		WHERE q.submitted <= excluded.submitted OR q.expires <= now()
 	)
 	SELECT id FROM made`
 

@@ -114,6 +114,18 @@ func TestPublish(t *testing.T) {
 			t.Errorf("the key is answered by %s, error %v; want j2", e.Job, err)
 		}
 	})
+	t.Run("an expired one is replaced by any", func(t *testing.T) {
+		old := publication("j3", "c4", "expired", submitted.Add(time.Hour))
+		old.Generated, old.MinFresh = time.Now().Add(-2*time.Hour), 0
+		for _, p := range []cache.Publication{old, publication("j4", "c5", "expired", submitted)} {
+			if _, _, err := c.Publish(ctx, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if e, err := c.ByKey(ctx, "expired"); err != nil || e.Job != "j4" || !e.Valid {
+			t.Errorf("the key is answered by %s, valid %v, error %v; want j4", e.Job, e.Valid, err)
+		}
+	})
 	t.Run("forget only what was seen", func(t *testing.T) {
 		if err := c.Forget(ctx, "k", made.Result); err != nil {
 			t.Fatal(err)

@@ -65,4 +65,3 @@ func TestS095BatchDataSource(t *testing.T) {
 		t.Errorf("batch: %q, want %q", got, want)
 	}
 }
-
