@@ -60,6 +60,8 @@ func decide(s seen, p policy) action {
 		return join
 	case valid && p.fresh && s.entry.Age < p.minFresh:
 		return serve // one fresh run per minFresh: this is it
+	case p.method == Look && valid:
+		return serve // no fresh run is under way: what is there is the answer
 	case p.method == Look:
 		return nothing
 	case p.method == Get && held(s, p):

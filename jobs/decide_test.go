@@ -41,6 +41,8 @@ func TestDecide(t *testing.T) {
 		{"failed, but an older file is valid", job(queue.Failed, time.Second), entry(true, time.Hour), Get, false, serve},
 		{"fresh, an old file is valid", nil, entry(true, time.Hour), Get, true, enqueue},
 		{"fresh, a file of a moment ago", nil, entry(true, 9*time.Minute), Get, true, serve},
+		{"fresh, looking, nothing runs", nil, entry(true, time.Hour), Look, true, serve},
+		{"fresh, looking, one is running", running, entry(true, time.Hour), Look, true, join},
 		{"fresh, one is running", running, entry(true, time.Hour), Post, true, join},
 		{"fresh, one failed a moment ago, GET", job(queue.Failed, time.Second), entry(true, time.Hour), Get, true, hold},
 		{"an old file serves while a fresh run is active", running, entry(true, time.Hour), Get, false, serve},

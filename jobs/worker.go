@@ -1,13 +1,9 @@
 package jobs
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -191,122 +187,4 @@ func wait(ctx context.Context, d time.Duration, wakes <-chan struct{}) {
 // backoff doubles from 50 ms up to most.
 func backoff(failures int, most time.Duration) time.Duration {
 	return min(50*time.Millisecond<<min(failures-1, 10), max(most, 50*time.Millisecond))
-}
-
-// run is one claimed job in this process.
-type run struct {
-	holder   queue.Holder
-	job      queue.Job
-	cancel   context.CancelCauseFunc
-	progress func() queue.Progress
-	ended    chan struct{} // closed when the queue has been told
-}
-
-func (w *Worker) add(r *run) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.runs[r.holder.Claim] = r
-	if w.stopped != nil { // claimed by a call that was on its way when the others were stopped
-		r.cancel(w.stopped)
-	}
-}
-
-func (w *Worker) remove(r *run) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.runs, r.holder.Claim)
-	close(r.ended)
-}
-
-// running returns what runs now, in no order.
-func (w *Worker) running() []*run {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Collect(maps.Values(w.runs))
-}
-
-// stopRuns cancels everything that runs, and whatever still begins to. Of one
-// user's jobs the newest is given back first, since each goes to the head of
-// the list: so they keep their order.
-func (w *Worker) stopRuns(cause error) {
-	w.mu.Lock()
-	w.stopped = cause
-	w.mu.Unlock()
-	time.AfterFunc(lastWords, w.giveUp)
-	byUser := map[string][]*run{}
-	for _, r := range w.running() {
-		byUser[r.job.User] = append(byUser[r.job.User], r)
-	}
-	for _, runs := range byUser {
-		slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(b.job.Order, a.job.Order) })
-		go func() {
-			for _, r := range runs {
-				r.cancel(cause)
-				<-r.ended
-			}
-		}()
-	}
-}
-
-// beatLoop extends leases and sweeps, until ctx ends. While draining it
-// announces no slots.
-func (w *Worker) beatLoop(ctx, claiming context.Context) {
-	cancels := w.Hub.Cancels()
-	for ctx.Err() == nil {
-		slots := w.Slots
-		if claiming.Err() != nil {
-			slots = nil
-		}
-		w.beat(ctx, slots)
-		if claiming.Err() == nil {
-			w.sweep(ctx)
-		}
-		wait(ctx, w.Poll, cancels)
-	}
-}
-
-// beat extends all leases in one call, and stops the runs whose claim is lost.
-// When the queue cannot be asked the runs go on: a lease that ran out meanwhile
-// is still good as long as nobody else has claimed the job, and publishing asks again.
-func (w *Worker) beat(ctx context.Context, slots map[queue.Lane]int) {
-	runs := w.running()
-	beats := make([]queue.Beat, len(runs))
-	for i, r := range runs {
-		beats[i] = queue.Beat{Holder: r.holder, Progress: r.progress()}
-	}
-	answers, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID, Slots: slots}, beats)
-	if err != nil {
-		if ctx.Err() == nil && !w.away {
-			w.Log.Warn("leases could not be extended; trying again", "running", len(runs), "error", err)
-			w.away = true // said once: an outage must not fill the log
-		}
-		return
-	}
-	if w.away {
-		w.Log.Info("the queue answers again", "running", len(runs))
-		w.away = false
-	}
-	for i, answer := range answers {
-		if lost, ok := errors.AsType[*queue.LostError](answer); ok {
-			runs[i].cancel(fmt.Errorf("%w: %w", errLost, lost))
-		}
-	}
-}
-
-func (w *Worker) sweep(ctx context.Context) {
-	swept, err := w.Queue.Sweep(ctx)
-	if err != nil {
-		return // the beat has told the log already
-	}
-	if swept.Recovered > 0 || swept.Failed > 0 {
-		w.Log.Warn("jobs of dead workers recovered", "again", swept.Recovered, "failed", swept.Failed)
-	}
-}
-
-func (w *Worker) deregister() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
-	defer cancel()
-	if _, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID}, nil); err != nil {
-		w.Log.Warn("the worker could not say goodbye; its slots count until its lease ends", "error", err)
-	}
 }

@@ -165,12 +165,18 @@ func (s *Server) base(r *http.Request) string {
 		scheme = "https"
 	}
 	if s.trusted(peer(r)) {
-		if proto := r.Header.Get("X-Forwarded-Proto"); proto == "https" || proto == "http" {
+		// Of several proxies the first one tells what the client asked for.
+		if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto == "https" || proto == "http" {
 			scheme = proto
 		}
-		if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+		if forwarded := firstOf(r.Header.Get("X-Forwarded-Host")); forwarded != "" {
 			host = forwarded
 		}
 	}
 	return scheme + "://" + host
+}
+
+func firstOf(list string) string {
+	first, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(first)
 }

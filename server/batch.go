@@ -2,16 +2,10 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
-	"slashbatch/internal/problem"
 	"slashbatch/jobs"
-	"slashbatch/queue"
 	"slashbatch/server/endpoint"
 )
 
@@ -43,6 +37,10 @@ func (s *Server) batch(spec *endpoint.Spec) handler {
 	}
 }
 
+// maxURL is the longest URL that is handed out: this server reads twice of it,
+// whatever the headers beside it.
+const maxURL = 128 << 10
+
 // understandTwin is understand for the paths below a twin.
 func (s *Server) understandTwin(w http.ResponseWriter, r *http.Request, spec *endpoint.Spec) (ask, error) {
 	if !s.offersBatch(spec) {
@@ -51,6 +49,9 @@ func (s *Server) understandTwin(w http.ResponseWriter, r *http.Request, spec *en
 	a, err := s.understand(w, r, spec)
 	if err != nil {
 		return ask{}, err
+	}
+	if len(s.statusURL(a, "")) > maxURL {
+		return ask{}, &httpError{Status: http.StatusRequestEntityTooLarge, Detail: "the request has too many parameters: nobody could ask for its status or its file, since their URLs would be longer than servers take"}
 	}
 	if f := a.Control.Format; f != "" && f != "csv" {
 		return ask{}, &httpError{Status: http.StatusNotAcceptable, Detail: "exports of this endpoint come as csv"}
@@ -144,7 +145,7 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 // URL: for an anonymous caller that is the only way to reach it.
 func (s *Server) seeStatus(w http.ResponseWriter, a ask, status jobs.Status) error {
 	job := ""
-	if status.Job != nil && (status.Created || a.Control.Fresh && a.caller.known()) {
+	if status.Created {
 		job = status.Job.ID
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -195,130 +196,4 @@ func (s *Server) head(w http.ResponseWriter, r *http.Request, a ask) error {
 		return notFound("this export is not ready")
 	}
 	return s.download(w, r, *status.Entry, a.Endpoint.Spec)
-}
-
-// hop is how long one request of a _wait is held: shorter than the time-outs
-// of the proxies on the way.
-const hop = 45 * time.Second
-
-// waitFor holds the request until the export has ended or the hop is over.
-func (s *Server) waitFor(ctx context.Context, a ask, status jobs.Status) (jobs.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(a.Control.Wait, s.MaxWait, hop))
-	defer cancel()
-	changed, stop := s.Hub.Follow(status.Job.ID)
-	defer stop()
-	tick := time.NewTicker(time.Second) // events are hints, and may be lost
-	defer tick.Stop()
-	for {
-		now, err := s.Jobs.StatusOfJob(ctx, status.Job.ID)
-		switch {
-		case ctx.Err() != nil:
-			return status, nil
-		case err != nil:
-			return jobs.Status{}, err
-		case now.Word.Final():
-			return now, nil
-		}
-		status = now
-		select {
-		case <-ctx.Done():
-			return status, nil
-		case <-changed:
-		case <-tick.C:
-		}
-	}
-}
-
-// notYet ends a _wait without a file: on to the next hop, or an error that no
-// program takes for rows.
-func (s *Server) notYet(w http.ResponseWriter, r *http.Request, a ask, status jobs.Status) error {
-	switch status.Word {
-	case jobs.WordFailed:
-		return &httpError{Status: http.StatusInternalServerError, Detail: "the export failed: " + status.Job.Error, StatusURL: s.statusURL(a, "")}
-	case jobs.WordCancelled:
-		return &httpError{Status: http.StatusServiceUnavailable, Detail: "the export was cancelled", RetryAfter: unavailableRetry, StatusURL: s.statusURL(a, "")}
-	}
-	rest := min(a.Control.Wait, s.MaxWait) - hop
-	if rest > 0 && r.Context().Err() == nil {
-		values := a.Values()
-		values.Set("_wait", strconv.Itoa(int(rest.Seconds())))
-		if a.Control.Fresh {
-			values.Set("_fresh", "true") // else the next hop gets the older file
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Location", a.base+a.Path()+s.BatchPath+query(values))
-		w.WriteHeader(http.StatusSeeOther)
-		return nil
-	}
-	return &httpError{
-		Status: http.StatusServiceUnavailable, RetryAfter: retryAfter(status), StatusURL: s.statusURL(a, ""),
-		Detail: "the export is not ready yet; it goes on, and the same request gets the file later",
-	}
-}
-
-// leave stops the caller's waiting. A keyed caller is known by the key, an
-// anonymous one by the job's id.
-func (s *Server) leave(w http.ResponseWriter, r *http.Request, a ask) error {
-	status, err := s.leaveJob(r.Context(), a)
-	if err != nil {
-		return err
-	}
-	return s.writeStatus(w, r, a, status, true)
-}
-
-func (s *Server) leaveJob(ctx context.Context, a ask) (jobs.Status, error) {
-	if id := a.Control.Job; id != "" {
-		status, err := s.Jobs.StatusOfJob(ctx, id)
-		if err != nil {
-			return jobs.Status{}, err
-		}
-		if status.Key != a.Key() {
-			return jobs.Status{}, queue.ErrNotFound
-		}
-		left, err := s.Jobs.Leave(ctx, id, a.caller.list)
-		if errors.Is(err, queue.ErrNotFound) && !a.caller.known() && anonymous(status.Job.User) {
-			// From another address than it was made from: the id is what counts.
-			return s.Jobs.Leave(ctx, id, status.Job.User)
-		}
-		return left, err
-	}
-	if !a.caller.known() {
-		return jobs.Status{}, badParameters(problem.List{{Path: "_job", Message: "without a key, the id of the job is needed: it is in the URL that the export's status page had at first"}})
-	}
-	return s.Jobs.LeaveKey(ctx, a.Key(), a.caller.list)
-}
-
-// cancelForm is leave for the status page's form. Other sites' pages cannot
-// use it in their visitors' names.
-func (s *Server) cancelForm(spec *endpoint.Spec) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.sameOrigin(r) {
-			return &httpError{Status: http.StatusForbidden, Detail: "cancelling by form is for this service's own pages; programs send DELETE"}
-		}
-		a, err := s.understandTwin(w, r, spec)
-		if err != nil {
-			return err
-		}
-		if _, err := s.leaveJob(r.Context(), a); err != nil {
-			return err
-		}
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Location", s.statusURL(a, a.Control.Job))
-		w.WriteHeader(http.StatusSeeOther)
-		return nil
-	}
-}
-
-// sameOrigin trusts what browsers say of where a form comes from.
-func (s *Server) sameOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
-		return site == "same-origin"
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return false
-	}
-	a, errA := url.Parse(origin)
-	b, errB := url.Parse(s.base(r))
-	return errA == nil && errB == nil && a.Host == b.Host
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -63,11 +62,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 					s.answerError(recorder, r, &httpError{Status: http.StatusInternalServerError, Detail: "something went wrong here, and was written to the log"})
 				}
 			}
-			level := slog.LevelDebug
-			if recorder.status >= 500 {
-				level = slog.LevelWarn
-			}
-			s.Log.Log(r.Context(), level, "request", "method", r.Method, "status", recorder.status, "bytes", recorder.bytes, "took", time.Since(start))
+			s.Log.Debug("request", "method", r.Method, "status", recorder.status, "bytes", recorder.bytes, "took", time.Since(start))
 			if p != nil && recorder.status != 0 {
 				panic(http.ErrAbortHandler) // the client must see that the answer is not whole
 			}

@@ -197,9 +197,13 @@ func (s *Server) twinURL(a ask) string {
 	return a.base + a.Path() + s.BatchPath + query(a.Values())
 }
 
-// statusURL leads to the status of the request, or of one job of it.
+// statusURL leads to the status of the request, or of one job of it. Who asked
+// for fresh rows is shown their run, not the older file.
 func (s *Server) statusURL(a ask, job string) string {
 	values := a.Values()
+	if a.Control.Fresh {
+		values.Set("_fresh", "true")
+	}
 	if job != "" {
 		values.Set("_job", job)
 	}

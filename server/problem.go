@@ -86,8 +86,11 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		return // nobody is there to read it
 	}
 	e := toHTTP(err)
-	if e.Status >= 500 {
-		s.Log.Error("request failed", "status", e.Status, "path", r.URL.Path, "error", err)
+	switch e.Status {
+	case http.StatusInternalServerError:
+		s.Log.Error("request failed", "status", e.Status, "route", routeName(r), "error", err)
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		s.Log.Warn("request failed", "status", e.Status, "route", routeName(r), "error", err)
 	}
 	if wantsHTML(r) {
 		e.prepare(w)

@@ -87,6 +87,17 @@ func (s *Server) allowed(r *http.Request) []string {
 	return methods
 }
 
+// routeName is the template of the matched path, for the log: values of a path
+// may be sensitive, the template is not.
+func routeName(r *http.Request) string {
+	if route := mux.CurrentRoute(r); route != nil {
+		if template, err := route.GetPathTemplate(); err == nil {
+			return template
+		}
+	}
+	return ""
+}
+
 // pathVars returns the decoded values of the path's variables.
 func pathVars(r *http.Request) (map[string]string, error) {
 	vars := mux.Vars(r)

@@ -95,13 +95,15 @@ func kindOfState(pg *pgconn.PgError) Kind {
 	case "53400": // configuration_limit_exceeded: temp_file_limit, by this very query
 		return BadQuery
 	}
+	switch pg.Code {
+	case "22P02", "22P03", "22003", "22007", "22008", "22021": // a text that is no value of its type, or out of its range
+		return BadValue
+	}
 	switch pg.Code[:min(2, len(pg.Code))] {
 	case "08", "53", "57", "58", "28": // connection, resources, operator, system, login
 		return Unavailable
 	case "40": // rolled back for the sake of others: a replica's replay, a deadlock
 		return Unavailable
-	case "22":
-		return BadValue
 	}
 	return BadQuery
 }
