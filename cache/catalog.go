@@ -24,8 +24,8 @@ type Catalog interface {
 	// Repeating a call that won succeeds again.
 	Publish(ctx context.Context, p Publication) (e Entry, won bool, err error)
 
-	// Details returns the columns and members of a result's file.
-	Details(ctx context.Context, result int64) ([]Column, []Member, error)
+	// Details returns the columns and blocks of a result's file.
+	Details(ctx context.Context, result int64) ([]Column, []Block, error)
 
 	// Touch notes that the key was read, at most once a minute. It never fails a
 	// download, so callers only log its error.
@@ -69,9 +69,9 @@ type File struct {
 	SHA256 string `json:"sha256"`
 	// Columns of the rows. Empty in an Entry: see Catalog.Details.
 	Columns []Column `json:"columns"`
-	// Members are the independent gzip members the object consists of. Empty in
-	// an Entry: a large result has thousands, and only ranges need them.
-	Members []Member `json:"members"`
+	// Blocks are the parts of the object that can be inflated each by itself.
+	// Empty in an Entry: a large result has thousands, and only ranges need them.
+	Blocks []Block `json:"blocks"`
 	// ContentType of the uncompressed content; FileName for its download, without ".gz".
 	ContentType string `json:"contentType"`
 	FileName    string `json:"fileName"`
@@ -83,8 +83,10 @@ type Column struct {
 	OID  uint32 `json:"oid"`
 }
 
-// Member is one gzip member: where it starts in the object and in the plain content.
-type Member struct {
+// Block is a part of a gzip file that can be inflated by itself, as raw deflate
+// data: where it starts in the object and in the plain content. The first one
+// starts after the gzip header.
+type Block struct {
 	Offset int64 `json:"o"`
 	Plain  int64 `json:"p"`
 }

@@ -43,8 +43,8 @@ func (a *attempt) publication(sum rows.Summary, written rows.Written, columns []
 	for _, c := range columns {
 		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID})
 	}
-	for _, m := range written.Members {
-		file.Members = append(file.Members, cache.Member(m))
+	for _, b := range written.Blocks {
+		file.Blocks = append(file.Blocks, cache.Block(b))
 	}
 	return cache.Publication{
 		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,

@@ -7,31 +7,37 @@ import (
 
 	"slashbatch/cache"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
 
 // inflate opens the plain form of a result from an offset on. It begins at the
-// gzip member that holds the offset, so that a range near the end of a large
-// file does not inflate all of it.
+// block that holds the offset, so that a range near the end of a large file
+// does not inflate all of it. Read from the start, the file's checksum is
+// checked at its end.
 func (s *Server) inflate(ctx context.Context, e cache.Entry, at int64) (io.ReadCloser, error) {
-	var from cache.Member
+	var from cache.Block
 	if at > 0 {
-		_, members, err := s.Catalog.Details(ctx, e.Result)
+		_, blocks, err := s.Catalog.Details(ctx, e.Result)
 		if err != nil {
 			return nil, err
 		}
-		from = memberAt(members, at)
+		from = blockAt(blocks, at)
 	}
 	body, _, err := s.Store.Open(ctx, e.File.Object, from.Offset, -1)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := gzip.NewReader(body)
-	if err != nil {
-		_ = body.Close()
-		return nil, err
+	var plain io.Reader
+	if from.Offset == 0 {
+		plain, err = gzip.NewReader(body)
+	} else {
+		plain = flate.NewReader(body)
 	}
-	if _, err := io.CopyN(io.Discard, plain, at-from.Plain); err != nil {
+	if err == nil {
+		_, err = io.CopyN(io.Discard, plain, at-from.Plain)
+	}
+	if err != nil {
 		_ = body.Close()
 		return nil, err
 	}
@@ -41,12 +47,12 @@ func (s *Server) inflate(ctx context.Context, e cache.Entry, at int64) (io.ReadC
 	}{plain, body}, nil
 }
 
-// memberAt returns the last member that begins at or before a plain offset;
-// the start of the file when none is known.
-func memberAt(members []cache.Member, at int64) cache.Member {
-	i := sort.Search(len(members), func(i int) bool { return members[i].Plain > at })
+// blockAt returns the last block that begins at or before a plain offset; the
+// start of the file when none is known.
+func blockAt(blocks []cache.Block, at int64) cache.Block {
+	i := sort.Search(len(blocks), func(i int) bool { return blocks[i].Plain > at })
 	if i == 0 {
-		return cache.Member{}
+		return cache.Block{}
 	}
-	return members[i-1]
+	return blocks[i-1]
 }

@@ -114,7 +114,7 @@ const publishSQL = `
 		ON CONFLICT (job) DO NOTHING
 		RETURNING id
 	), detailed AS (
-		INSERT INTO slashbatch.detail (result, columns, members)
+		INSERT INTO slashbatch.detail (result, columns, blocks)
 		SELECT id, $14::jsonb, $15::jsonb FROM made
 	), answers AS (
 		INSERT INTO slashbatch.request AS q (key, result, submitted, spec_digest, expires)
@@ -135,7 +135,7 @@ func (c *Catalog) Publish(ctx context.Context, p cache.Publication) (cache.Entry
 	err := c.pool.QueryRow(waiting, publishSQL,
 		p.Job, p.Claim, p.Owner, p.Endpoint, p.User, f.Object, f.Stored, f.Rows, f.Bytes, f.SHA256,
 		f.ContentType, f.FileName, p.Generated,
-		notNil(f.Columns), notNil(f.Members), p.Key, p.Submitted, p.SpecDigest, p.MaxAge, p.MinFresh).Scan(&id)
+		notNil(f.Columns), notNil(f.Blocks), p.Key, p.Submitted, p.SpecDigest, p.MaxAge, p.MinFresh).Scan(&id)
 	if err == nil {
 		return cache.Entry{Key: p.Key, Result: id, Job: p.Job, Claim: p.Claim, Generated: p.Generated, Valid: true, File: f}, true, nil
 	}
@@ -156,13 +156,13 @@ func notNil[T any](list []T) []T {
 }
 
 // Details implements cache.Catalog.
-func (c *Catalog) Details(ctx context.Context, result int64) ([]cache.Column, []cache.Member, error) {
+func (c *Catalog) Details(ctx context.Context, result int64) ([]cache.Column, []cache.Block, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var columns []cache.Column
-	var members []cache.Member
-	err := c.pool.QueryRow(ctx, `SELECT columns, members FROM slashbatch.detail WHERE result = $1`, result).Scan(&columns, &members)
-	return columns, members, failure("look up the details of a result", err)
+	var blocks []cache.Block
+	err := c.pool.QueryRow(ctx, `SELECT columns, blocks FROM slashbatch.detail WHERE result = $1`, result).Scan(&columns, &blocks)
+	return columns, blocks, failure("look up the details of a result", err)
 }
 
 // touchEvery is how exact the time of the last access is.

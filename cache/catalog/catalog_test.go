@@ -56,7 +56,7 @@ func publication(job, claim, key string, at time.Time) cache.Publication {
 		File: cache.File{
 			Object: "results/" + job + "." + claim, Stored: 10, Rows: 2, Bytes: 20,
 			SHA256: strings.Repeat("ab", 32), ContentType: "text/csv", FileName: "x.csv",
-			Columns: []cache.Column{{Name: "id", OID: 20}}, Members: []cache.Member{{Offset: 0, Plain: 0}, {Offset: 5, Plain: 10}},
+			Columns: []cache.Column{{Name: "id", OID: 20}}, Blocks: []cache.Block{{Offset: 10, Plain: 0}, {Offset: 50, Plain: 10}},
 		},
 	}
 }
@@ -78,9 +78,9 @@ func TestPublish(t *testing.T) {
 	if d := e.Expires.Sub(p.Generated); d != time.Hour {
 		t.Errorf("expires %v after its rows were read, want 1h", d)
 	}
-	columns, members, err := c.Details(ctx, e.Result)
-	if err != nil || !cmp.Equal(columns, p.File.Columns) || !cmp.Equal(members, p.File.Members) {
-		t.Errorf("details %v %v, error %v", columns, members, err)
+	columns, blocks, err := c.Details(ctx, e.Result)
+	if err != nil || !cmp.Equal(columns, p.File.Columns) || !cmp.Equal(blocks, p.File.Blocks) {
+		t.Errorf("details %v %v, error %v", columns, blocks, err)
 	}
 
 	t.Run("repeated after a lost answer", func(t *testing.T) {

@@ -94,7 +94,7 @@ func TestDownload(t *testing.T) {
 	}
 }
 
-// ranges asks for parts of a file, across its gzip members too.
+// ranges asks for parts of a file, across its blocks too.
 func ranges(t *testing.T, s *service, whole answer, with []func(*http.Request)) {
 	n := len(whole.body)
 	for spec, want := range map[string][2]int{

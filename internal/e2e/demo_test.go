@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
@@ -163,6 +164,9 @@ func export(t *testing.T, url string) []byte {
 		return document.Status == "Completed"
 	})
 	body := fetch(t, document.URL)
+	if !bytes.Equal(fetchGzip(t, document.URL), body) {
+		t.Error("the compressed download is another file")
+	}
 	if records := len(parse(t, body)) - 1; records != document.Rows {
 		t.Errorf("the file has %d records, the status says %d", records, document.Rows)
 	}
@@ -179,6 +183,35 @@ func fetch(t *testing.T, url string) []byte {
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: %s %v\n%.500s", url, response.Status, err, body)
+	}
+	return body
+}
+
+// fetchGzip asks for the file as curl --compressed does, and like curl takes the
+// end of the first gzip member for the end of the file.
+func fetchGzip(t *testing.T, url string) []byte {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept-Encoding", "gzip")
+	response, err := noFollow.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "gzip" {
+		t.Fatalf("Content-Encoding %q", encoding)
+	}
+	z, err := gzip.NewReader(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Multistream(false)
+	body, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return body
 }

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// Export is a Sink that writes rows as gzip members of CSV, counting them. Its
+// Export is a Sink that writes rows as a gzip file of CSV, counting them. Its
 // counters may be read by other goroutines while it runs.
 type Export struct {
-	w       *MemberWriter
+	w       *BlockWriter
 	csv     *CSV
 	columns []Column
 	limit   int64
@@ -21,7 +21,7 @@ type Export struct {
 // NewExport writes to out; limit bounds the plain bytes, 0 means no bound.
 // Exactly one of Close and Cancel must be called.
 func NewExport(ctx context.Context, out io.Writer, limit int64) *Export {
-	return &Export{w: NewMemberWriter(ctx, out), limit: limit}
+	return &Export{w: NewBlockWriter(ctx, out), limit: limit}
 }
 
 // ErrTooLarge ends an export that would pass its limit.

@@ -21,11 +21,11 @@ CREATE TABLE slashbatch.result (
     created      timestamptz NOT NULL DEFAULT now()
 );
 
--- What only some readers of a result need: a large one has thousands of members.
+-- What only some readers of a result need: a large one has thousands of blocks.
 CREATE TABLE slashbatch.detail (
     result  bigint PRIMARY KEY REFERENCES slashbatch.result,
     columns jsonb NOT NULL,
-    members jsonb NOT NULL
+    blocks  jsonb NOT NULL
 );
 
 -- Which result answers a request key now.
