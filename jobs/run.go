@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"slashbatch/cache"
@@ -124,12 +125,28 @@ func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string) (
 	return pause
 }
 
-// reasonFor is what the asker is told. Errors of the database speak for the
-// asker's own query; others are for the log only.
+// code is the SQLSTATE in words for whoever looks the failure up.
+func code(e *rows.Error) string {
+	if e.Code == "" {
+		return ""
+	}
+	return " (SQLSTATE " + e.Code + "); the log has the details"
+}
+
+// reasonFor is what the asker is told: what they can act on. The rest is for
+// the log.
 func reasonFor(err error) string {
 	if e, ok := errors.AsType[*rows.Error](err); ok {
-		if e.Kind != rows.SinkFailed {
+		switch e.Kind {
+		case rows.BadValue, rows.Timeout, rows.Cancelled:
 			return e.Reason
+		case rows.BadQuery:
+			if strings.HasPrefix(e.Code, "22") {
+				return e.Reason // about the data: a division by zero
+			}
+			// Other words of the database name tables, columns and rights of an
+			// endpoint whose author the asker need not be.
+			return "the query of this endpoint failed" + code(e)
 		}
 		if errors.Is(err, rows.ErrTooLarge) {
 			return rows.ErrTooLarge.Error()

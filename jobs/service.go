@@ -222,12 +222,3 @@ func (s *Service) LeaveKey(ctx context.Context, key, user string) (Status, error
 func (s *Service) Waits(ctx context.Context, id, user string) (bool, error) {
 	return s.queue.Waits(ctx, id, user)
 }
-
-// Plan returns the plan of a job.
-func (s *Service) Plan(ctx context.Context, id string) (Plan, error) {
-	data, err := s.queue.Definition(ctx, id)
-	if err != nil {
-		return Plan{}, err
-	}
-	return DecodePlan(data)
-}

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -146,13 +145,4 @@ func (s *Status) place(job queue.Job, snapshot *queue.Snapshot) {
 		done := min(float64(p.Rows)/float64(p.Total), 0.99) // 1 is for the published file
 		s.Progress = &done
 	}
-}
-
-// Outcome decodes what a finished job left; the zero Outcome when it left nothing.
-func (s Status) Outcome() Outcome {
-	var o Outcome
-	if s.Job != nil && s.Job.Outcome != nil {
-		_ = json.Unmarshal(s.Job.Outcome, &o) // a document of another version: no figures
-	}
-	return o
 }

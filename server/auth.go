@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	"slashbatch/server/endpoint"
@@ -165,18 +166,20 @@ func (s *Server) base(r *http.Request) string {
 		scheme = "https"
 	}
 	if s.trusted(peer(r)) {
-		// Of several proxies the first one tells what the client asked for.
-		if proto := firstOf(r.Header.Get("X-Forwarded-Proto")); proto == "https" || proto == "http" {
+		// What the nearest proxy says stands last; before it may stand what the
+		// client made up.
+		if proto := lastOf(r.Header.Get("X-Forwarded-Proto")); proto == "https" || proto == "http" {
 			scheme = proto
 		}
-		if forwarded := firstOf(r.Header.Get("X-Forwarded-Host")); forwarded != "" {
+		if forwarded := lastOf(r.Header.Get("X-Forwarded-Host")); hostPort.MatchString(forwarded) {
 			host = forwarded
 		}
 	}
 	return scheme + "://" + host
 }
 
-func firstOf(list string) string {
-	first, _, _ := strings.Cut(list, ",")
-	return strings.TrimSpace(first)
+var hostPort = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?$`)
+
+func lastOf(list string) string {
+	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
 }

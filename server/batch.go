@@ -88,6 +88,9 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 			}
 			continue
 		}
+		if a.Control.Waits && status.Word == jobs.WordUnknown && method == jobs.Look {
+			return notFound("this export was not requested, and a page's or a prefetcher's GET does not request it")
+		}
 		if a.Control.Waits {
 			return s.notYet(w, r, a, status)
 		}

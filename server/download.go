@@ -41,7 +41,11 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry,
 		header.Set("Cache-Control", "no-cache")
 	}
 	tag := e.File.SHA256[:32] + "-" + strconv.FormatInt(e.Result, 36)
-	var content io.ReadSeeker
+	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
+		r = r.Clone(ctx)
+		r.Header.Del("Range") // each range costs a read of the store; the whole file is allowed as well
+	}
+	var content *seeker
 	if acceptsGzip(r) {
 		header.Set("Content-Encoding", "gzip")
 		header.Set("ETag", `"`+tag+`-gz"`)
@@ -58,31 +62,47 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry,
 			return s.inflate(ctx, e, at)
 		}}
 	}
-	defer content.(io.Closer).Close()
+	defer content.Close()
 	s.Log.Info("download", "key", e.Key, "endpoint", spec.Name, "rows", e.File.Rows, "range", r.Header.Get("Range") != "")
-	http.ServeContent(&rangeError{ResponseWriter: w, r: r}, r, "", e.Generated, content)
+	http.ServeContent(&refusal{ResponseWriter: patient(w), r: r}, r, "", e.Generated, content)
+	if content.failed != nil {
+		// ServeContent keeps this to itself, and an answer without a length would
+		// end as if it were whole.
+		s.Log.Error("a download broke off", "key", e.Key, "object", e.File.Object, "error", content.failed)
+		panic(http.ErrAbortHandler)
+	}
 	return nil
 }
 
-// rangeError answers a range that is not in the file as every other error is
-// answered; http.ServeContent would send plain text with the file's headers.
-type rangeError struct {
+// maxRanges is how many ranges of a file one request may ask for.
+const maxRanges = 8
+
+// refusal answers a range that is not in the file, and a precondition that does
+// not hold, as every other error is answered; http.ServeContent would send
+// plain text, or nothing, with the file's headers.
+type refusal struct {
 	http.ResponseWriter
 	r    *http.Request
 	sent bool
 }
 
-func (w *rangeError) WriteHeader(code int) {
-	if code != http.StatusRequestedRangeNotSatisfiable {
+var refusals = map[int]string{
+	http.StatusRequestedRangeNotSatisfiable: "the range is not in the file; see Content-Range for its size",
+	http.StatusPreconditionFailed:           "the file is another one than the request's precondition names",
+}
+
+func (w *refusal) WriteHeader(code int) {
+	detail, refused := refusals[code]
+	if !refused {
 		w.ResponseWriter.WriteHeader(code)
 		return
 	}
 	w.sent = true
-	e := &httpError{Status: code, Detail: "the range is not in the file; see Content-Range for its size"}
+	e := &httpError{Status: code, Detail: detail}
 	e.write(w.ResponseWriter, w.r)
 }
 
-func (w *rangeError) Write(b []byte) (int, error) {
+func (w *refusal) Write(b []byte) (int, error) {
 	if w.sent {
 		return len(b), nil
 	}
@@ -114,8 +134,9 @@ type seeker struct {
 	size int64
 	open func(at int64) (io.ReadCloser, error)
 
-	at   int64
-	body io.ReadCloser
+	at     int64
+	body   io.ReadCloser
+	failed error // the first error of the store
 }
 
 // Seek implements io.Seeker.
@@ -144,6 +165,7 @@ func (s *seeker) Read(p []byte) (int, error) {
 	if s.body == nil {
 		body, err := s.open(s.at)
 		if err != nil {
+			s.failed = err
 			return 0, err
 		}
 		s.body = body
@@ -152,6 +174,9 @@ func (s *seeker) Read(p []byte) (int, error) {
 	s.at += int64(n)
 	if errors.Is(err, io.EOF) && s.at < s.size {
 		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.failed = err
 	}
 	return n, err
 }

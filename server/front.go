@@ -32,3 +32,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e.write(w, r)
 }
+
+// Health serves /healthz and /readyz only, for a listener of its own.
+func (f *Front) Health() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz":
+			f.ServeHTTP(w, r)
+		default:
+			(&httpError{Status: http.StatusNotFound, Detail: "here are /healthz and /readyz only"}).write(w, r)
+		}
+	})
+}

@@ -3,8 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -22,11 +23,43 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
 // readyz tells which dependency is down. The details are in the log only:
 // anybody may ask here.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+	answers, ok := s.ready.get(s.check)
+	status := http.StatusOK
+	if !ok {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return writeJSON(w, r, status, answers)
+}
+
+// readiness keeps the last answer for a moment: however many ask, the
+// dependencies are asked once.
+type readiness struct {
+	mu      sync.Mutex
+	asked   time.Time
+	answers map[string]string
+	ok      bool
+}
+
+const readinessAge = time.Second
+
+func (c *readiness) get(check func() (map[string]string, bool)) (map[string]string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answers == nil || time.Since(c.asked) > readinessAge {
+		c.answers, c.ok = check()
+		c.asked = time.Now()
+	}
+	return c.answers, c.ok
+}
+
+// check asks every dependency at once.
+func (s *Server) check() (answers map[string]string, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	status, answers := http.StatusOK, map[string]string{}
+	answers, ok = map[string]string{}, true
 	for name, check := range s.Checks {
 		wg.Go(func() {
 			err := check(ctx)
@@ -34,17 +67,16 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 			defer mu.Unlock()
 			answers[name] = "ok"
 			if err != nil {
-				answers[name], status = "down", http.StatusServiceUnavailable
+				answers[name], ok = "down", false
 				s.Log.Warn("dependency is down", "dependency", name, "error", err)
 			}
 		})
 	}
 	wg.Wait()
-	if missing := s.Registry.Missing(s.Specs); len(missing) > 0 {
-		answers["endpoints"], status = "waiting for their database: "+strings.Join(missing, ", "), http.StatusServiceUnavailable
+	if n := len(s.Registry.Missing(s.Specs)); n > 0 {
+		answers["endpoints"], ok = fmt.Sprintf("%d wait for their database", n), false
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	return writeJSON(w, r, status, answers)
+	return answers, ok
 }
 
 // logged writes one line per request, and keeps a panic from taking the
@@ -57,7 +89,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			p := recover()
 			cause, _ := p.(error)
 			if p != nil && !errors.Is(cause, http.ErrAbortHandler) {
-				s.Log.Error("panic", "panic", p)
+				s.Log.Error("panic", "panic", p, "stack", string(debug.Stack()))
 				if recorder.status == 0 {
 					s.answerError(recorder, r, &httpError{Status: http.StatusInternalServerError, Detail: "something went wrong here, and was written to the log"})
 				}

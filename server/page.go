@@ -126,7 +126,11 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 	}
 	switch status.Word {
 	case jobs.WordFailed, jobs.WordCancelled, jobs.WordUnknown:
-		v.Again = a.prefix() + a.Path() + s.BatchPath + query(a.Values())
+		again := a.Values()
+		if a.Control.Fresh {
+			again.Set("_fresh", "true")
+		}
+		v.Again = a.prefix() + a.Path() + s.BatchPath + query(again)
 	}
 	return v
 }

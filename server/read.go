@@ -43,7 +43,7 @@ func (s *Server) read(spec *endpoint.Spec) handler {
 			cache = "private, " + cache
 		}
 		header.Set("Cache-Control", cache)
-		out := &answer{w: w, r: r}
+		out := &answer{w: patient(w), r: r}
 		var sink rows.Sink
 		if format == "csv" {
 			header.Set("Content-Type", "text/csv; charset=utf-8; header=present")
@@ -141,7 +141,8 @@ type answer struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	buffer []byte
-	sent   bool
+	long   bool // it did not fit into the buffer
+	sent   bool // some of it has gone out, so an error cannot be an answer any more
 }
 
 // flush sends the buffer when it is full enough.
@@ -149,8 +150,9 @@ func (a *answer) flush() error {
 	if len(a.buffer) < answerBuffer {
 		return nil
 	}
-	a.sent = true
+	a.long = true
 	if a.r.Method != http.MethodHead {
+		a.sent = true
 		if _, err := a.w.Write(a.buffer); err != nil {
 			return err
 		}
@@ -164,7 +166,7 @@ func (a *answer) end(sink rows.Sink) error {
 	if closer, ok := sink.(interface{ end() }); ok {
 		closer.end()
 	}
-	if a.sent {
+	if a.long {
 		if a.r.Method == http.MethodHead {
 			return nil
 		}

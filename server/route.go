@@ -15,7 +15,7 @@ import (
 //	GET, HEAD        <endpoint path>                 readers           rows now             read.go
 //	GET, HEAD, POST, DELETE  <endpoint path>/batch   analysts, clients the export           batch.go
 //	GET, HEAD        <endpoint path>/batch/status    pages, pollers    how it stands        status.go
-//	POST             <endpoint path>/batch/cancel    the status page   stop waiting         batch.go
+//	POST             <endpoint path>/batch/cancel    the status page   stop waiting         leave.go
 //	GET              /healthz, /readyz               operators         alive, dependencies  health.go
 //	GET              /robots.txt                     crawlers          twins are not for them
 //

@@ -3,9 +3,10 @@
 // package jobs, cache.Store) and no backend, and is the only package that
 // writes HTTP.
 //
-// A request passes, in this order: trailing slash, panic and log, caller
-// (auth.go), route (route.go), handler, and, when the handler returned an
-// error, the one place that turns errors into answers (problem.go).
+// A request passes, in this order: log and panic (health.go), trailing slash,
+// route (route.go), handler, which first asks who calls (auth.go), and, when
+// the handler returned an error, the one place that turns errors into answers
+// (problem.go).
 package server
 
 import (
@@ -64,6 +65,7 @@ type Options struct {
 type Server struct {
 	Options
 	users       *users
+	ready       readiness
 	router      *mux.Router
 	bodyTimeout time.Duration
 }

@@ -143,13 +143,15 @@ func (s *Server) writeStatus(w http.ResponseWriter, r *http.Request, a ask, stat
 		header.Set("Retry-After", strconv.Itoa(int(retryAfter(status).Seconds())))
 	}
 	html := wantsHTML(r)
-	tag := statusTag(d, html)
-	header.Set("ETag", tag)
+	tag := statusTag(d)
+	if !html { // a page shows the time that is left, and must not stand still
+		header.Set("ETag", tag)
+	}
 	code := http.StatusOK
 	if status.Word == jobs.WordUnknown {
 		code = http.StatusNotFound
 		header.Del("ETag")
-	} else if etagMatches(r, tag) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	} else if !html && etagMatches(r, tag) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -160,12 +162,9 @@ func (s *Server) writeStatus(w http.ResponseWriter, r *http.Request, a ask, stat
 	return writeJSON(w, r, code, d)
 }
 
-func statusTag(d statusDocument, html bool) string {
+func statusTag(d statusDocument) string {
 	d.ETA = nil
 	text, _ := json.Marshal(d) // strings and numbers only
-	if html {
-		text = append(text, "html"...)
-	}
 	sum := sha256.Sum256(text)
 	return `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }

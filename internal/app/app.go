@@ -58,6 +58,9 @@ type App struct {
 // the App.
 func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (*App, problem.List) {
 	problems := notBuilt(c)
+	if roles.Work && !roles.Serve && c.Queue.URL.Scheme() == "memory" {
+		problems = append(problems, problem.Problem{File: c.File, Path: "queue.url", Message: "a memory queue is inside one process: a worker alone would wait for ever; use redis://"})
+	}
 	var specs []*endpoint.Spec
 	if !roles.Work || roles.Serve { // a worker alone reads no specs: a job carries its plan
 		var more problem.List
@@ -116,9 +119,17 @@ func openStore(ctx context.Context, c *config.Config) (cache.Store, error) {
 	}
 	switch u.Scheme {
 	case "file":
-		return filestore.OpenURL(u)
+		store, err := filestore.OpenURL(u)
+		if err != nil {
+			return nil, err // and no nil *Store, which in an interface is not nil
+		}
+		return store, nil
 	case "s3":
-		return s3store.OpenURL(ctx, u, s3store.Options{})
+		store, err := s3store.OpenURL(ctx, u, s3store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	}
 	return nil, fmt.Errorf("has the scheme %q; known are s3 and file", u.Scheme)
 }

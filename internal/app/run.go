@@ -27,13 +27,13 @@ func (a *App) Run(ctx, hard context.Context) error {
 	var servers []*http.Server
 	var addresses []string
 	failed := make(chan error, 2)
-	listen := func(address string) error {
+	listen := func(address string, handler http.Handler) error {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			return err
 		}
 		s := &http.Server{
-			Handler:           front,
+			Handler:           handler,
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    256 << 10, // batch ids may make a URL long
@@ -49,12 +49,12 @@ func (a *App) Run(ctx, hard context.Context) error {
 		return nil
 	}
 	if a.roles.Serve {
-		if err := listen(a.config.Server.Listen); err != nil {
+		if err := listen(a.config.Server.Listen, front); err != nil {
 			return err
 		}
 	}
 	if a.config.Server.AdminListen != "" {
-		if err := listen(a.config.Server.AdminListen); err != nil {
+		if err := listen(a.config.Server.AdminListen, front.Health()); err != nil {
 			return err
 		}
 	}

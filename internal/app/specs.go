@@ -90,10 +90,10 @@ func specFiles(dir string) ([]string, error) {
 // describeTimeout bounds asking one database about one query.
 const describeTimeout = 20 * time.Second
 
-// Describe asks the databases about the endpoints' queries, on every data
-// source they run on, and returns the problems: queries that the database
-// refuses, and specs that do not fit what it describes. Endpoints whose
-// database cannot be reached are left for later, and returned as waiting.
+// Describe asks the databases about the endpoints' queries and returns the
+// problems: queries that a database refuses, and specs that do not fit what it
+// describes. Endpoints whose database cannot be reached are left for later,
+// and returned as waiting.
 func (a *App) Describe(ctx context.Context) (waiting []*endpoint.Spec, problems problem.List) {
 	away := map[string]bool{} // asked once: a database that does not answer takes its time
 	for _, s := range a.specs {
@@ -124,7 +124,8 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, err
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	description, err := source.Describe(ctx, s.Probe())
-	if kind := rows.KindOf(err); err != nil && (kind == rows.BadQuery || kind == rows.BadValue) {
+	if refused(err) {
+		a.registry.Refuse(s.Name)
 		return problem.List{{File: s.File, Path: "query", Message: err.Error()}}, nil
 	}
 	if err != nil {
@@ -135,8 +136,30 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, err
 		described.Columns = append(described.Columns, endpoint.Column{Name: c.Name, OID: c.OID, TypeName: c.Type})
 	}
 	compiled, found := endpoint.Compile(s, described)
-	if len(found) == 0 {
-		a.registry.Put(compiled)
+	found = append(found, a.describeBatch(ctx, s)...)
+	if len(found) > 0 {
+		a.registry.Refuse(s.Name)
+		return found, nil
 	}
-	return found, nil
+	a.registry.Put(compiled)
+	return nil, nil
+}
+
+// describeBatch asks whether exports can run where they are to run. When that
+// database is away they wait in the queue, so nothing else has to.
+func (a *App) describeBatch(ctx context.Context, s *endpoint.Spec) problem.List {
+	source, ok := a.sources[s.Batch.DataSource]
+	if !ok || !s.Batch.Enabled || s.Batch.DataSource == s.DataSource {
+		return nil
+	}
+	if _, err := source.Describe(ctx, s.Probe()); refused(err) {
+		return problem.List{{File: s.File, Path: "batch.dataSource", Message: "the query does not run on " + s.Batch.DataSource + ": " + err.Error()}}
+	}
+	return nil
+}
+
+// refused tells a query that the database says no to from one it was not asked.
+func refused(err error) bool {
+	kind := rows.KindOf(err)
+	return kind == rows.BadQuery || kind == rows.BadValue
 }

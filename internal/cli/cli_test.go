@@ -136,3 +136,11 @@ func TestCommandLine(t *testing.T) {
 		})
 	}
 }
+
+// A store that cannot be opened is a problem of the configuration like any other.
+func TestStoreThatCannotBeOpened(t *testing.T) {
+	code, _, stderr := runIn(t, map[string]string{"config.yaml": goodConfig + "cache: {url: \"file:///proc/none/x\"}\n"}, nil, "check")
+	if code != 1 || !strings.Contains(stderr, "config.yaml: cache.url: ") {
+		t.Errorf("exit code %d:\n%s", code, stderr)
+	}
+}

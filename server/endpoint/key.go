@@ -119,7 +119,7 @@ func (r *Request) Sensitive() bool {
 
 // Digest returns a digest of everything in the endpoint that decides which
 // rows a request means and how they look: path template, query, key, columns,
-// properties, views, the batch's row limit. A changed endpoint has other keys.
+// properties, views, the batch's row limit and data source. A changed endpoint has other keys.
 func (e *Endpoint) Digest() string { return e.digest }
 
 func (e *Endpoint) computeDigest() string {
@@ -131,9 +131,10 @@ func (e *Endpoint) computeDigest() string {
 		Properties       map[string]declared
 		Views            map[string][]string
 		BatchLimit       int64
+		Source           string
 	}
 	s := e.Spec
-	c := contents{Path: s.Path, Query: s.Query, Key: s.Key, Properties: map[string]declared{}, Views: s.Views, BatchLimit: s.Batch.HardLimit}
+	c := contents{Path: s.Path, Query: s.Query, Key: s.Key, Properties: map[string]declared{}, Views: s.Views, BatchLimit: s.Batch.HardLimit, Source: s.Batch.DataSource}
 	for _, col := range e.columns {
 		// Type names rather than OIDs: those of an enum differ between a
 		// database and its copy.
