@@ -95,7 +95,9 @@ func (a *attempt) answered(ctx context.Context) (cache.Entry, bool, error) {
 func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
 	source, ok := a.worker.Sources[a.plan.Source]
 	if !ok {
-		return cache.Entry{}, &rows.Error{Kind: rows.BadQuery, Reason: "this worker has no data source " + a.plan.Source}
+		// Another worker of the fleet may have it: the configurations of two
+		// versions stand side by side during a rolling restart.
+		return cache.Entry{}, &rows.Error{Kind: rows.Unavailable, Reason: "this worker has no data source " + a.plan.Source}
 	}
 	if a.steps.Broken > 0 {
 		// Small results reach the store only at the end: asked first, a store

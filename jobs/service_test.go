@@ -105,3 +105,24 @@ func TestPlanOfAnotherVersion(t *testing.T) {
 		t.Errorf("the job is %s with %d failures, want pending and 0", job.State, job.Failures)
 	}
 }
+
+// So is a plan whose data source this worker does not have.
+func TestNoSuchSource(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	complete := s.WorkerOptions
+	s.Sources = nil
+	id := s.submit(t, "SELECT 1 AS n", "")
+	stop, _, ended := s.start(t)
+	for s.job(t, id).Attempt < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	<-ended
+	if job := s.job(t, id); job.State != queue.Pending || job.Failures != 0 {
+		t.Errorf("the job is %s with %d failures, want pending and 0", job.State, job.Failures)
+	}
+	s.WorkerOptions = complete
+	s.start(t)
+	s.await(t, id, queue.Done, 10*time.Second)
+}

@@ -26,8 +26,8 @@ const (
 	blockSlack = 64 << 10
 )
 
-// level 1 is where the compressor keeps up with the database.
-const level = flate.BestSpeed
+// compression is where the compressor keeps up with the database.
+const compression = flate.BestSpeed
 
 // Block is where one block begins, in the compressed and in the plain form.
 type Block struct {
@@ -94,7 +94,7 @@ var (
 var (
 	blocks      = sync.Pool{New: func() any { return &block{} }}
 	compressors = sync.Pool{New: func() any {
-		z, err := flate.NewWriter(io.Discard, level)
+		z, err := flate.NewWriter(io.Discard, compression)
 		if err != nil {
 			panic(err) // the level is a constant within range
 		}
@@ -124,13 +124,13 @@ func NewBlockWriter(ctx context.Context, out io.Writer) *BlockWriter {
 func (w *BlockWriter) Buffer() ([]byte, error) {
 	if w.block == nil {
 		select {
-		case m := <-w.free:
-			if m == nil {
-				m = blocks.Get().(*block)
+		case b := <-w.free:
+			if b == nil {
+				b = blocks.Get().(*block)
 			}
-			m.plain, m.err, m.ready = m.plain[:0], nil, make(chan struct{})
-			m.packed.Reset()
-			w.block = m
+			b.plain, b.err, b.ready = b.plain[:0], nil, make(chan struct{})
+			b.packed.Reset()
+			w.block = b
 		case <-w.ctx.Done():
 			return nil, w.failure()
 		}
@@ -289,10 +289,10 @@ func (w *BlockWriter) release() {
 	w.wg.Wait()
 	for {
 		select {
-		case m := <-w.free:
+		case b := <-w.free:
 			// One that a huge row has stretched is not kept.
-			if m != nil && cap(m.plain) <= 2*BlockSize {
-				blocks.Put(m)
+			if b != nil && cap(b.plain) <= 2*BlockSize {
+				blocks.Put(b)
 			}
 			continue
 		default:

@@ -30,7 +30,11 @@ var ErrTooLarge = errors.New("the result is larger than limits.resultBytes allow
 // Columns writes the header, also when no row follows.
 func (e *Export) Columns(columns []Column) error {
 	e.columns, e.csv = columns, NewCSV(columns)
-	return e.append(func(b []byte) []byte { return e.csv.AppendHeader(b, columns) })
+	buffer, err := e.w.Buffer()
+	if err != nil {
+		return err
+	}
+	return e.took(e.csv.AppendHeader(buffer, columns), len(buffer), 0)
 }
 
 // Row writes one line.
@@ -39,19 +43,10 @@ func (e *Export) Row(values [][]byte) error {
 	if err != nil {
 		return err
 	}
-	before := len(buffer)
-	buffer = e.csv.AppendRow(buffer, values)
-	return e.took(buffer, before, 1)
+	return e.took(e.csv.AppendRow(buffer, values), len(buffer), 1)
 }
 
-func (e *Export) append(add func([]byte) []byte) error {
-	buffer, err := e.w.Buffer()
-	if err != nil {
-		return err
-	}
-	return e.took(add(buffer), len(buffer), 0)
-}
-
+// took hands the grown buffer back and counts what was added.
 func (e *Export) took(buffer []byte, before int, rows int64) error {
 	e.rows.Add(rows)
 	if total := e.bytes.Add(int64(len(buffer) - before)); e.limit > 0 && total > e.limit {

@@ -141,7 +141,7 @@ func stream(ctx context.Context, pg *pgconn.PgConn, st Statement, sink Sink) (in
 	if err != nil {
 		return n, err
 	}
-	if tag.Select() && tag.RowsAffected() != n {
+	if tag.RowsAffected() != n {
 		return n, countError(n, tag.RowsAffected())
 	}
 	return n, nil
