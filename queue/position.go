@@ -7,8 +7,10 @@ type Snapshot struct {
 	// Version changes whenever the queue does.
 	Version int64
 	// Now is the backend's clock.
-	Now   time.Time
-	Lanes map[Lane]LaneSnapshot
+	Now time.Time
+	// Paused: nothing is claimed for now, so ETAs mean nothing.
+	Paused bool
+	Lanes  map[Lane]LaneSnapshot
 }
 
 // LaneSnapshot is one lane of a Snapshot.
@@ -31,10 +33,12 @@ type Line struct {
 	Estimates time.Duration
 }
 
-// Run is one running job in a Snapshot.
+// Run is one running job in a Snapshot: whose list it was claimed from, and by
+// which worker.
 type Run struct {
-	Started  time.Time
-	Estimate time.Duration
+	Job, User, Worker string
+	Started           time.Time
+	Estimate          time.Duration
 }
 
 // Position is the place of a pending job when claims are made one after the
@@ -69,7 +73,8 @@ func before(v Line, s Standing) int {
 
 // ETA is the time until a pending job with this estimate is complete: what
 // remains of the running jobs and the estimates of the jobs before it, shared
-// by the live slots (at least one), and its own estimate. It is exact for the
+// by the live slots (at least one), and its own estimate; a job that waits for a
+// retry does not start before that is due. It is exact for the
 // jobs of the own list; for another user's, the mean of that user's pending
 // estimates counts for each of its jobs before it. A running job that overran
 // counts nothing.
@@ -83,7 +88,11 @@ func ETA(lane LaneSnapshot, now time.Time, s Standing, estimate time.Duration) t
 			work += time.Duration(float64(v.Estimates) / float64(v.Pending) * float64(before(v, s)))
 		}
 	}
-	return work/time.Duration(max(lane.Slots, 1)) + estimate
+	start := work / time.Duration(max(lane.Slots, 1))
+	if !s.NotBefore.IsZero() {
+		start = max(start, s.NotBefore.Sub(now))
+	}
+	return start + estimate
 }
 
 // Remaining is the time until a running job is complete; ok is false when it

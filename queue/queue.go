@@ -1,6 +1,6 @@
 // Package queue owns the contract of slashbatch's job queue: who is next, who
-// holds what, and what can never happen. Backends (redisqueue, memqueue) live
-// in their own packages and all run the suite in queue/queuetest.
+// holds what, and what can never happen. Backends (redisqueue, pgqueue, memqueue)
+// live in their own packages and all run the suite in queue/queuetest.
 //
 // # What a queue is
 //
@@ -22,7 +22,7 @@
 // Durability. A job for which Enqueue returned is never lost: not by the death
 // of any process at any instant, nor by a lost notification or connection.
 // What survives a restart of the backend itself is the backend's own
-// documented durability (Redis: its AOF; memory: nothing).
+// documented durability (PostgreSQL: everything; Redis: its AOF; memory: nothing).
 //
 // Repeatability. Every operation may be sent again after an answer was lost.
 // The caller chooses job ids and claim ids, so Enqueue with a known job id and
@@ -49,12 +49,42 @@
 // with the fewest running jobs, among equals the one furthest ahead in line. A
 // user at its running cap is passed over. A user whose head job is for a
 // source that is at capacity waits with it, and others pass. A cancelled job
-// counts as running here until it gives up its place.
+// counts as running here until it gives up its place. While the queue is paused
+// nothing is claimed; everything else goes on.
+//
+// Retries. A failed run that is to be tried again may have to wait. Meanwhile its
+// job is pending but stands outside its list: it counts against the queued cap
+// and not as running, and lets later jobs pass. The first Sweep after its time
+// has come puts it at the head of the list. Until then its list keeps its place
+// in line, also when it holds nothing else.
+//
+// Sharing. Whoever enqueues the key of an active job, or joins it, waits for it;
+// joining never counts against a cap, and what was joined counts only in the list
+// in which it stands. A waiter who asks for a pending job of somebody else's list
+// takes it over when it would be reached sooner at the end of the waiter's own
+// list in that lane: when that list has fewer jobs pending and running together
+// than the job's present list has running and standing before the job. It then
+// leaves the one list as a cancelled job does, and arrives in the other as a new
+// one does; caps are not asked. The comparison is made each time a waiter asks,
+// except for a job that waits for a retry.
+// When the owner of the list in which a pending job stands leaves while others
+// wait, it goes in the same way to the end of the list of the waiter with the
+// fewest pending and running jobs in that lane; among equals the one furthest
+// ahead in line, among those without any work the one who joined first. One that
+// waits for a retry still does so, for that list. A running job counts for, and is
+// given back to, the list it was claimed from, whoever leaves.
+//
+// Estimates. The queue learns how long the jobs of a class take: a moving average
+// of the time from claim to Finish of measured runs (see Learn), which takes the
+// place of the submitted estimate of every later job of that class.
 //
 // Clock. Every time in a Job is the backend's, never a caller's.
 //
 // Cost. No operation grows with the number of pending or finished jobs or of
-// idle users; Snapshot may grow with the number of lists that have work.
+// idle users; Snapshot and Stats may grow with the number of lists that have work,
+// Leave with the number of the job's waiters. Only taking a job out of the middle
+// of a list (Cancel, Leave, a take-over) may cost a backend something for each
+// job between it and the nearer end.
 //
 // # Errors
 //
@@ -119,14 +149,17 @@ type Submission struct {
 	// Source is the data source whose fleet-wide capacity the job needs; see
 	// SetCapacities. May be empty.
 	Source string
-	// Estimate is how long one run is thought to take; feeds ETAs. Whole
-	// milliseconds.
+	// Class names the jobs that take about as long, such as those of an
+	// endpoint: a few names, not one for each job. Empty: nothing is learned.
+	Class string
+	// Estimate is how long one run is thought to take as long as nothing has been
+	// learned about its Class; feeds ETAs. Whole milliseconds.
 	Estimate time.Duration
 	// RunningCap is how many jobs of this user may run at once in this lane (at
-	// least 1). The value of the newest submission holds for the list.
+	// least 1). The value of the newest submission or take-over holds for the list.
 	RunningCap int
-	// QueuedCap is how many jobs may be pending in this list; checked
-	// atomically with the push. 0 means no cap.
+	// QueuedCap is how many jobs may be pending in this list, those that wait for
+	// a retry included; checked atomically with the push. 0 means no cap.
 	QueuedCap int
 	// Retry is how many further attempts a failed run may have.
 	Retry int
@@ -145,13 +178,17 @@ type Enqueued struct {
 
 // Job is what the queue knows of a job, without its definition.
 type Job struct {
-	ID   string
-	Key  string
+	ID  string
+	Key string
+	// User owns the list in which the job stands, or from which it was claimed:
+	// who submitted it, until a waiter takes it over.
 	User string
 	Lane Lane
 	Kind string
-	// Source as submitted.
-	Source   string
+	// Source, Class and Retry as submitted.
+	Source, Class string
+	Retry         int
+	// Estimate was learned, or submitted; it does not change any more.
 	Estimate time.Duration
 	State    State
 	// Order grows with every submission: of two jobs the later submitted one
@@ -201,6 +238,9 @@ type Standing struct {
 	// Running is how many jobs of the list run now; Place its place in line.
 	Running int
 	Place   int64
+	// NotBefore is set for a job that waits for a retry: it comes back to the head
+	// of its list then. Its Index and Ahead are 0.
+	NotBefore time.Time
 }
 
 // ClaimRequest asks for the next job of a lane.
@@ -239,6 +279,25 @@ type Beat struct {
 	Steps []byte
 }
 
+// Success is how a run ended well.
+type Success struct {
+	// Outcome is an opaque document to be kept with the job; nil for none.
+	Outcome []byte
+	// Measured: the claim did the whole work, so its time is worth learning.
+	Measured bool
+}
+
+// Failure is how a run ended in an error.
+type Failure struct {
+	Reason string
+	// Retry asks for another attempt, if the submission's Retry allows for it;
+	// not sooner than After from now, in whole milliseconds.
+	Retry bool
+	After time.Duration
+	// Outcome is an opaque document to be kept with the job; nil for none.
+	Outcome []byte
+}
+
 // Left says what became of a job that a waiter no longer waits for.
 type Left string
 
@@ -262,7 +321,8 @@ type Event struct {
 	Kind EventKind
 	// User is set for Wake: there is a job to claim in one of this user's lists.
 	User string
-	// Job and State are set for Changed.
+	// Job and State are set for Changed: the job came to this state, or into
+	// another list.
 	Job   string
 	State State
 }
@@ -320,7 +380,7 @@ type Queue interface {
 	// atomic step:
 	//
 	//   - a job with this ID exists: that one, Created true;
-	//   - the key's last job is active: that one, and User waits for it too;
+	//   - the key's last job is active: that one, and User waits for it as after Join;
 	//   - the key's last job has ended and is not After: that (newer) one;
 	//   - the list holds QueuedCap pending jobs: *FullError, nothing changed;
 	//   - else a new pending job at the end of the user's list; a Wake is sent.
@@ -328,9 +388,11 @@ type Queue interface {
 	// Joining a job does not count against a cap.
 	Enqueue(ctx context.Context, s Submission) (Enqueued, error)
 
-	// Join makes user a waiter of a job that is pending or running; for a final one
-	// it changes nothing. Returns the job. ErrNotFound when there is none.
-	Join(ctx context.Context, id, user string) (Job, error)
+	// Join makes user a waiter of a job that is pending or running, who may take it
+	// over (see Sharing); for a final one it changes nothing. runningCap is as in
+	// Submission, for the user's list should the job come there. Returns the job.
+	// ErrNotFound when there is none.
+	Join(ctx context.Context, id, user string, runningCap int) (Job, error)
 
 	// Waits reports whether user waits for the job (or did until it ended).
 	// False for unknown jobs.
@@ -349,7 +411,7 @@ type Queue interface {
 	Cancel(ctx context.Context, id string) (Left, Job, error)
 
 	// Claim takes the next job of a lane, or returns nil when no list may start
-	// one. The lease begins; Attempt counts up; Sealed, Progress and Error of an earlier
+	// one or the queue is paused. The lease begins; Attempt counts up; Sealed, Progress and Error of an earlier
 	// claim are cleared; Steps stay.
 	Claim(ctx context.Context, r ClaimRequest) (*Claimed, error)
 
@@ -365,13 +427,13 @@ type Queue interface {
 	Seal(ctx context.Context, h Holder) error
 
 	// Finish ends a running job as done. Repeatable.
-	Finish(ctx context.Context, h Holder, outcome []byte) error
+	Finish(ctx context.Context, h Holder, s Success) error
 
-	// Fail ends an attempt in error and counts it in Failures. When retry is
-	// true and Failures has not passed the submission's Retry, the job goes
-	// back to the head of its list as pending, with Error kept; else it is
-	// failed. Returns the state it came to. Repeatable.
-	Fail(ctx context.Context, h Holder, reason string, retry bool, outcome []byte) (State, error)
+	// Fail ends an attempt in error and counts it in Failures. When f asks for a
+	// retry and Failures has not passed the submission's Retry, the job is pending
+	// again with Error kept, at the head of its list at once or after a while (see
+	// Retries); else it is failed. Returns the state it came to. Repeatable.
+	Fail(ctx context.Context, h Holder, f Failure) (State, error)
 
 	// Release gives a claim up without an outcome. A running job goes back to
 	// the head of its list, counted in no limit. A cancelled one stays cancelled and
@@ -380,8 +442,9 @@ type Queue interface {
 	Release(ctx context.Context, h Holder) error
 
 	// Get returns a job by id, ByKey the last job of a request key; ErrNotFound
-	// when there is none (any more). List returns the ids of the user's jobs,
-	// both lanes, newest first, at most n, of those with Order below before (0: from the newest).
+	// when there is none (any more). List returns the jobs that user waits for, or
+	// waited for until they ended, both lanes, newest first, at most n, of those
+	// with Order below before (0: from the newest).
 	Get(ctx context.Context, id string) (Job, error)
 	ByKey(ctx context.Context, key string) (Job, error)
 	List(ctx context.Context, user string, before int64, n int) ([]Job, error)
@@ -392,6 +455,9 @@ type Queue interface {
 	// Snapshot returns the lists with work, running jobs and live slots, from
 	// one moment. Expensive enough to share: see Snapshots.
 	Snapshot(ctx context.Context) (*Snapshot, error)
+
+	// Stats counts what is there, for people and alarms; not from one moment.
+	Stats(ctx context.Context) (*Stats, error)
 
 	// Subscribe delivers events until ctx ends, then closes the channel. It
 	// survives lost connections. A slow reader never blocks the queue: what
@@ -404,7 +470,13 @@ type Queue interface {
 	// Jobs already running above a lowered capacity go on.
 	SetCapacities(ctx context.Context, capacities map[string]int) error
 
-	// Sweep recovers claims whose lease has run out: crashes counts up, then
+	// SetPaused stops and restarts the claiming of jobs, over the fleet and until it
+	// is set again. What runs goes on. A Wake follows a restart when there is
+	// something to claim.
+	SetPaused(ctx context.Context, paused bool) error
+
+	// Sweep puts jobs whose retry is due at the heads of their lists, with a Wake, and
+	// recovers claims whose lease has run out: crashes counts up, then
 	// the job goes back to the head of its list, or is failed at the crash limit; a
 	// cancelled one just gives up its place. A sweep that finds the last one older than half a lease
 	// (nobody was there to sweep, so nobody may have been there to beat) only

@@ -98,7 +98,7 @@ func TestClaimIDIsRememberedForOneLease(t *testing.T) {
 	}
 	first := claim(t, q, "c1")
 	clock.advance(time.Hour)
-	if err := q.Finish(t.Context(), queue.Holder{Job: first.Job.ID, Claim: "c1"}, nil); err != nil {
+	if err := q.Finish(t.Context(), queue.Holder{Job: first.Job.ID, Claim: "c1"}, queue.Success{}); err != nil {
 		t.Fatal(err)
 	}
 	clock.advance(30*time.Second - time.Millisecond)
@@ -123,7 +123,7 @@ func TestRetention(t *testing.T) {
 	for range jobs {
 		id := uuid.NewString()
 		c := claim(t, q, id)
-		if err := q.Finish(t.Context(), queue.Holder{Job: c.Job.ID, Claim: id}, nil); err != nil {
+		if err := q.Finish(t.Context(), queue.Holder{Job: c.Job.ID, Claim: id}, queue.Success{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestIdleUsersNeedNoMemory(t *testing.T) {
 			s.Definition = make([]byte, 1000)
 			enqueue(t, q, s)
 			c := claim(t, q, s.ID)
-			if err := q.Finish(t.Context(), queue.Holder{Job: c.Job.ID, Claim: s.ID}, nil); err != nil {
+			if err := q.Finish(t.Context(), queue.Holder{Job: c.Job.ID, Claim: s.ID}, queue.Success{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -35,7 +35,7 @@ func Bench(b *testing.B, open func(b *testing.B, s queue.Settings) queue.Queue) 
 				if err != nil || c == nil {
 					b.Fatalf("Claim: %v, %v", c, err)
 				}
-				if err := q.Finish(ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, nil); err != nil {
+				if err := q.Finish(ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{}); err != nil {
 					b.Fatal(err)
 				}
 			}

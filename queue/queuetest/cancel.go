@@ -47,7 +47,7 @@ func testCancel(t *testing.T, open Open) {
 			}
 			f.lost("Beat", f.beat(queue.Beat{Holder: h}), queue.Cancelled)
 			f.lost("Seal", f.Seal(f.ctx, h), queue.Cancelled)
-			f.lost("Finish", f.Finish(f.ctx, h, nil), queue.Cancelled)
+			f.lost("Finish", f.Finish(f.ctx, h, queue.Success{}), queue.Cancelled)
 			f.must(f.Release(f.ctx, h))
 			f.must(f.Release(f.ctx, h))
 			f.get(h.Job, queue.Cancelled)
@@ -82,7 +82,7 @@ func testCancel(t *testing.T, open Open) {
 			done := f.add("ann", 1)[0]
 			f.finish(f.take(done))
 			failed := f.add("ann", 1)[0]
-			_, err := f.Fail(f.ctx, f.take(failed), "no", false, nil)
+			_, err := f.Fail(f.ctx, f.take(failed), queue.Failure{Reason: "no"})
 			f.must(err)
 			for id, state := range map[string]queue.State{done: queue.Done, failed: queue.Failed} {
 				before := f.get(id, state)
@@ -144,7 +144,7 @@ func testWaiters(t *testing.T, open Open) {
 	}
 	join := func(f *fixture, id, user string, want queue.State) {
 		f.Helper()
-		j, err := f.Join(f.ctx, id, user)
+		j, err := f.Join(f.ctx, id, user, 1)
 		f.must(err)
 		if j.ID != id || j.State != want {
 			f.Errorf("Join: job %s, %s; want %s, %s", j.ID, j.State, id, want)

@@ -96,7 +96,7 @@ func testCapacity(t *testing.T, open Open) {
 			f.must(f.Release(f.ctx, f.take(id)))
 			h := f.take(id)
 			next := f.enqueue(on("bob", "pg")).ID
-			_, err := f.Fail(f.ctx, h, "no", false, nil)
+			_, err := f.Fail(f.ctx, h, queue.Failure{Reason: "no"})
 			f.must(err)
 			h = f.take(next)
 			last := f.enqueue(on("cec", "pg")).ID

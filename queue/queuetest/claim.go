@@ -56,10 +56,10 @@ func testClaim(t *testing.T, open Open) {
 		}},
 		{name: "a claim id yields one job ever", run: func(f *fixture) {
 			ends := map[string]func(h queue.Holder) error{
-				"finish":  func(h queue.Holder) error { return f.Finish(f.ctx, h, nil) },
+				"finish":  func(h queue.Holder) error { return f.Finish(f.ctx, h, queue.Success{}) },
 				"release": func(h queue.Holder) error { return f.Release(f.ctx, h) },
 				"fail": func(h queue.Holder) error {
-					_, err := f.Fail(f.ctx, h, "no", false, nil)
+					_, err := f.Fail(f.ctx, h, queue.Failure{Reason: "no"})
 					return err
 				},
 			}
@@ -113,8 +113,8 @@ func testFence(t *testing.T, open Open) {
 		known := err == nil
 		f.lost("Beat", f.beat(queue.Beat{Holder: h, Progress: queue.Progress{Rows: 99}, Steps: []byte("late")}), want)
 		f.lost("Seal", f.Seal(f.ctx, h), want)
-		f.lost("Finish", f.Finish(f.ctx, h, []byte("late")), want)
-		_, err = f.Fail(f.ctx, h, "late", true, []byte("late"))
+		f.lost("Finish", f.Finish(f.ctx, h, queue.Success{Outcome: []byte("late")}), want)
+		_, err = f.Fail(f.ctx, h, queue.Failure{Reason: "late", Retry: true, Outcome: []byte("late")})
 		f.lost("Fail", err, want)
 		if known {
 			after, err := f.Get(f.ctx, h.Job)
@@ -167,24 +167,24 @@ func testFence(t *testing.T, open Open) {
 		{name: "an ended job ended otherwise", run: func(f *fixture) { // I-11
 			h := f.take(f.add("ann", 1)[0])
 			f.finish(h)
-			_, err := f.Fail(f.ctx, h, "late", false, nil)
+			_, err := f.Fail(f.ctx, h, queue.Failure{Reason: "late"})
 			f.lost("Fail", err, queue.Done)
 			f.lost("Release", f.Release(f.ctx, h), queue.Done)
 			f.lost("Beat", f.beat(queue.Beat{Holder: h}), queue.Done)
 
 			h = f.take(f.add("ann", 1)[0])
-			_, err = f.Fail(f.ctx, h, "no", false, nil)
+			_, err = f.Fail(f.ctx, h, queue.Failure{Reason: "no"})
 			f.must(err)
-			f.lost("Finish", f.Finish(f.ctx, h, nil), queue.Failed)
+			f.lost("Finish", f.Finish(f.ctx, h, queue.Success{}), queue.Failed)
 		}},
 		{name: "repeated ends by the same claim succeed once more and change nothing", run: func(f *fixture) { // I-11, I-12
 			h := f.take(f.add("ann", 1)[0])
 			f.must(f.Seal(f.ctx, h))
 			f.must(f.Seal(f.ctx, h))
-			f.must(f.Finish(f.ctx, h, []byte("one")))
+			f.must(f.Finish(f.ctx, h, queue.Success{Outcome: []byte("one")}))
 			done := f.get(h.Job, queue.Done)
 			time.Sleep(2 * time.Millisecond) // a repetition must not move Ended
-			f.must(f.Finish(f.ctx, h, []byte("two")))
+			f.must(f.Finish(f.ctx, h, queue.Success{Outcome: []byte("two")}))
 			if diff := cmp.Diff(done, f.get(h.Job, queue.Done)); diff != "" {
 				f.Errorf("a repeated Finish changed the job:\n%s", diff)
 			}

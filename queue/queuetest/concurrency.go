@@ -59,7 +59,7 @@ func testConcurrency(t *testing.T, open Open) {
 					if by, twice := claimed.LoadOrStore(c.Job.ID, i); twice {
 						return fmt.Errorf("job %s was claimed by %v before", c.Job.ID, by)
 					}
-					if err := f.Finish(f.ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, nil); err != nil {
+					if err := f.Finish(f.ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{}); err != nil {
 						return err
 					}
 					done.Add(1)

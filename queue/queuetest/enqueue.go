@@ -33,7 +33,7 @@ func testEnqueue(t *testing.T, open Open) {
 			notFound(f, "ByKey", err)
 			_, err = f.Definition(f.ctx, id)
 			notFound(f, "Definition", err)
-			_, err = f.Join(f.ctx, id, "ann")
+			_, err = f.Join(f.ctx, id, "ann", 1)
 			notFound(f, "Join", err)
 			_, _, err = f.Leave(f.ctx, id, "ann")
 			notFound(f, "Leave", err)
@@ -192,7 +192,7 @@ func testDedupe(t *testing.T, open Open) {
 		}},
 		{name: "a failed and a cancelled job give way alike", run: func(f *fixture) { // S-036
 			first := f.enqueue(keyed("ann", "k", "")).ID
-			if _, err := f.Fail(f.ctx, f.take(first), "no", false, nil); err != nil {
+			if _, err := f.Fail(f.ctx, f.take(first), queue.Failure{Reason: "no"}); err != nil {
 				f.Fatal(err)
 			}
 			same(f, keyed("ann", "k", ""), first, queue.Failed)

@@ -68,11 +68,11 @@ func testEvents(t *testing.T, open Open) {
 			f.must(f.Release(f.ctx, f.take(s.ID)))
 			until(f, events, changed(s.ID, queue.Running))
 			until(f, events, wake("ann"))
-			_, err := f.Fail(f.ctx, f.take(s.ID), "no", true, nil)
+			_, err := f.Fail(f.ctx, f.take(s.ID), queue.Failure{Reason: "no", Retry: true})
 			f.must(err)
 			until(f, events, changed(s.ID, queue.Running))
 			until(f, events, wake("ann"))
-			_, err = f.Fail(f.ctx, f.take(s.ID), "no", true, nil)
+			_, err = f.Fail(f.ctx, f.take(s.ID), queue.Failure{Reason: "no", Retry: true})
 			f.must(err)
 			until(f, events, changed(s.ID, queue.Failed))
 		}},

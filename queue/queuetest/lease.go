@@ -25,7 +25,7 @@ func testLease(t *testing.T, open Open) {
 			}
 			// It stands at the head again, and its first holder is out.
 			next := f.take(h.Job)
-			f.lost("Finish", f.Finish(f.ctx, h, nil), queue.Running)
+			f.lost("Finish", f.Finish(f.ctx, h, queue.Success{}), queue.Running)
 			f.lost("Beat", f.beat(queue.Beat{Holder: h}), queue.Running)
 			f.lost("Release", f.Release(f.ctx, h), queue.Running)
 			f.finish(next)
@@ -85,7 +85,7 @@ func testLease(t *testing.T, open Open) {
 			if j.Crashes != 2 || j.Attempt != 2 || j.Failures != 0 || j.Error == "" || j.Ended.IsZero() {
 				f.Errorf("crashes %d, attempt %d, failures %d, error %q, ended %v", j.Crashes, j.Attempt, j.Failures, j.Error, j.Ended)
 			}
-			f.lost("Finish", f.Finish(f.ctx, h, nil), queue.Failed)
+			f.lost("Finish", f.Finish(f.ctx, h, queue.Success{}), queue.Failed)
 			f.nothing()
 			f.enqueue(keyed("ann", "k", id))
 		}},

@@ -75,7 +75,7 @@ func testRetention(t *testing.T, open Open) {
 			done := f.enqueue(keyed("ann", "done", "")).ID
 			f.finish(f.take(done))
 			failed := f.enqueue(keyed("ann", "failed", "")).ID
-			_, err := f.Fail(f.ctx, f.take(failed), "no", false, nil)
+			_, err := f.Fail(f.ctx, f.take(failed), queue.Failure{Reason: "no"})
 			f.must(err)
 			cancelled := f.enqueue(keyed("ann", "cancelled", "")).ID
 			f.cancel(cancelled, queue.Removed)

@@ -69,7 +69,7 @@ func (w *walkthrough) step() string {
 	case n < 92:
 		if j := w.any(func(j *modelJob) bool { return !j.state.Final() }); j != nil {
 			j.waiters[user] = true
-			got, err := w.Join(w.ctx, j.id, user)
+			got, err := w.Join(w.ctx, j.id, user, 1)
 			w.must(err)
 			w.same("Join", j.state, got.State)
 			return "join " + j.id
@@ -147,12 +147,12 @@ func (w *walkthrough) endClaim() string {
 		return "release " + j.id
 	case n == 1:
 		w.model.end(j, queue.Done)
-		w.must(w.Finish(w.ctx, j.holder, nil))
+		w.must(w.Finish(w.ctx, j.holder, queue.Success{}))
 		return "finish " + j.id
 	default:
 		retry := w.rand.IntN(2) == 0
 		want := w.model.fail(j, retry)
-		got, err := w.Fail(w.ctx, j.holder, "no", retry, nil)
+		got, err := w.Fail(w.ctx, j.holder, queue.Failure{Reason: "no", Retry: retry})
 		w.must(err)
 		w.same("Fail", want, got)
 		return "fail " + j.id

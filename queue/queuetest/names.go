@@ -51,7 +51,7 @@ func testNames(t *testing.T, open Open) {
 		{name: "odd names of waiters", run: func(f *fixture) {
 			id := f.add("ann", 1)[0]
 			for _, name := range names {
-				_, err := f.Join(f.ctx, id, name)
+				_, err := f.Join(f.ctx, id, name, 1)
 				f.must(err)
 			}
 			for _, name := range names[1:] {

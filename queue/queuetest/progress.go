@@ -44,7 +44,7 @@ func testProgress(t *testing.T, open Open) {
 				f.Errorf("progress %+v, steps %q", c.Job.Progress, c.Job.Steps)
 			}
 			f.must(f.beat(queue.Beat{Holder: h, Progress: queue.Progress{Rows: 9}, Steps: []byte("two")}))
-			f.must(f.Finish(f.ctx, h, []byte("{\"o\":\"\xfe\"}")))
+			f.must(f.Finish(f.ctx, h, queue.Success{Outcome: []byte("{\"o\":\"\xfe\"}")}))
 			j := f.get(h.Job, queue.Done)
 			if j.Progress.Rows != 9 || string(j.Steps) != "two" || string(j.Outcome) != "{\"o\":\"\xfe\"}" {
 				f.Errorf("progress %+v, steps %q, outcome %q", j.Progress, j.Steps, j.Outcome)

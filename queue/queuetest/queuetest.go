@@ -189,7 +189,7 @@ func (f *fixture) nothing() {
 
 func (f *fixture) finish(h queue.Holder) {
 	f.Helper()
-	f.must(f.Finish(f.ctx, h, nil))
+	f.must(f.Finish(f.ctx, h, queue.Success{}))
 }
 
 // get returns a job that must be in the given state.

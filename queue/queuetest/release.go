@@ -89,7 +89,7 @@ func testRelease(t *testing.T, open Open) {
 func testFail(t *testing.T, open Open) {
 	fail := func(f *fixture, h queue.Holder, retry bool, want queue.State) {
 		f.Helper()
-		got, err := f.Fail(f.ctx, h, "disk full", retry, []byte(`{"code":1}`))
+		got, err := f.Fail(f.ctx, h, queue.Failure{Reason: "disk full", Retry: retry, Outcome: []byte(`{"code":1}`)})
 		f.must(err)
 		if got != want {
 			f.Fatalf("Fail: %s, want %s", got, want)
@@ -168,7 +168,7 @@ func testFail(t *testing.T, open Open) {
 			s.Retry = 1
 			f.enqueue(s)
 			fail(f, f.take(s.ID), true, queue.Pending)
-			f.must(f.Finish(f.ctx, f.take(s.ID), []byte("ok")))
+			f.must(f.Finish(f.ctx, f.take(s.ID), queue.Success{Outcome: []byte("ok")}))
 			if j := f.get(s.ID, queue.Done); j.Error != "" || string(j.Outcome) != "ok" {
 				f.Errorf("error %q, outcome %q", j.Error, j.Outcome)
 			}

@@ -161,7 +161,7 @@ func TestLostAnswer(t *testing.T) {
 		return errors.Join(append(answers, err)...)
 	})
 	lose("fail", func() error {
-		state, err := q.Fail(ctx, h, "once", true, nil)
+		state, err := q.Fail(ctx, h, queue.Failure{Reason: "once", Retry: true})
 		if err == nil && state != queue.Pending {
 			return errors.New("failed for good: counted twice")
 		}
@@ -171,11 +171,11 @@ func TestLostAnswer(t *testing.T) {
 	lose("claim", take)
 	job(s.ID, queue.Running, 3)
 	lose("seal", func() error { return q.Seal(ctx, h) })
-	lose("finish", func() error { return q.Finish(ctx, h, []byte("ok")) })
+	lose("finish", func() error { return q.Finish(ctx, h, queue.Success{Outcome: []byte("ok")}) })
 	job(s.ID, queue.Done, 3)
 	lines(1, 0)
 	lose("claim", take)
-	lose("fail for good", func() error { _, err := q.Fail(ctx, h, "no", false, nil); return err })
+	lose("fail for good", func() error { _, err := q.Fail(ctx, h, queue.Failure{Reason: "no"}); return err })
 	job(h.Job, queue.Failed, 1)
 	lines(0, 0)
 }

@@ -41,7 +41,7 @@ func TestNothingRemains(t *testing.T) {
 		check(err)
 		ids = append(ids, e.Job.ID)
 		if random.IntN(3) == 0 {
-			_, err := q.Join(ctx, ids[random.IntN(len(ids))], "guest")
+			_, err := q.Join(ctx, ids[random.IntN(len(ids))], "guest", 1)
 			check(err)
 		}
 		if random.IntN(4) == 0 {
@@ -61,9 +61,9 @@ func TestNothingRemains(t *testing.T) {
 		h.Job = c.Job.ID
 		switch random.IntN(6) {
 		case 0, 1:
-			check(q.Finish(ctx, h, []byte("x")))
+			check(q.Finish(ctx, h, queue.Success{Outcome: []byte("x")}))
 		case 2:
-			_, err := q.Fail(ctx, h, "no", random.IntN(2) == 0, nil)
+			_, err := q.Fail(ctx, h, queue.Failure{Reason: "no", Retry: random.IntN(2) == 0})
 			check(err)
 		case 3:
 			check(q.Release(ctx, h))

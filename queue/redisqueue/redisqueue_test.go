@@ -54,7 +54,7 @@ func BenchmarkThroughput(b *testing.B) {
 					b.Errorf("claim: %v, %v", c, err)
 					return
 				}
-				if err := q.Finish(b.Context(), queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, nil); err != nil {
+				if err := q.Finish(b.Context(), queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -114,7 +114,7 @@ func claim(t testing.TB, q *Queue) queue.Holder {
 
 func finish(t testing.TB, q *Queue, h queue.Holder) {
 	t.Helper()
-	if err := q.Finish(t.Context(), h, nil); err != nil {
+	if err := q.Finish(t.Context(), h, queue.Success{}); err != nil {
 		t.Fatal(err)
 	}
 }

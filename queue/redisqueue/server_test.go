@@ -167,12 +167,12 @@ func TestOutOfMemory(t *testing.T) {
 	for name, err := range map[string]error{
 		"beat":    func() error { _, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: held}}); return err }(),
 		"seal":    q.Seal(ctx, held),
-		"finish":  q.Finish(ctx, held, []byte("done")),
+		"finish":  q.Finish(ctx, held, queue.Success{Outcome: []byte("done")}),
 		"get":     func() error { _, err := q.Get(ctx, held.Job); return err }(),
 		"list":    func() error { _, err := q.List(ctx, "ann", 0, 10); return err }(),
 		"release": q.Release(ctx, seen),
 		"cancel":  func() error { _, _, err := q.Cancel(ctx, seen.Job); return err }(),
-		"fail":    func() error { _, err := q.Fail(ctx, claim(t, q), "no", false, nil); return err }(),
+		"fail":    func() error { _, err := q.Fail(ctx, claim(t, q), queue.Failure{Reason: "no"}); return err }(),
 		"sweep":   func() error { _, err := q.Sweep(ctx); return err }(),
 		"shot":    func() error { _, err := q.Snapshot(ctx); return err }(),
 	} {
