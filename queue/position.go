@@ -1,6 +1,9 @@
 package queue
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Snapshot is the state of the lists with work at one moment.
 type Snapshot struct {
@@ -22,6 +25,8 @@ type LaneSnapshot struct {
 	// Runs has one entry per claim that takes a place, in no order: running
 	// jobs, and cancelled ones whose worker has not stopped yet.
 	Runs []Run
+
+	index *index // see prepared; nil: the lines are walked over
 }
 
 // Line is one user's list in a Snapshot. Running counts what Runs lists.
@@ -53,13 +58,7 @@ type Run struct {
 // first catch up (fewer running now) has gone to the end of the line more
 // recently than one that was at the level already.
 func Position(lane LaneSnapshot, s Standing) int {
-	position := 1 + s.Index
-	for _, v := range lane.Lines {
-		if v.ID != s.Line {
-			position += before(v, s)
-		}
-	}
-	return position
+	return 1 + s.Index + int(math.Round(lane.before(s).jobs))
 }
 
 // before is how many jobs of v are claimed before the job at s.
@@ -69,6 +68,32 @@ func before(v Line, s Standing) int {
 		n++
 	}
 	return min(max(n, 0), v.Pending)
+}
+
+// before sums up the jobs of other lists that are claimed before the job at s.
+func (l LaneSnapshot) before(s Standing) (sum tally) {
+	if l.index != nil {
+		return l.index.before(s)
+	}
+	for _, v := range l.Lines {
+		if v.ID != s.Line && v.Pending > 0 {
+			sum = sum.plus(perJob(v).times(float64(before(v, s))))
+		}
+	}
+	return sum
+}
+
+// prepared returns the snapshot with an index for each lane with so many lists
+// that walking over them for every question would be slow.
+func (s *Snapshot) prepared() *Snapshot {
+	const many = 64
+	for name, lane := range s.Lanes {
+		if len(lane.Lines) > many {
+			lane.index = newIndex(lane.Lines)
+			s.Lanes[name] = lane
+		}
+	}
+	return s
 }
 
 // ETA is the time until a pending job with this estimate is complete: what
@@ -83,11 +108,7 @@ func ETA(lane LaneSnapshot, now time.Time, s Standing, estimate time.Duration) t
 	for _, r := range lane.Runs {
 		work += max(r.Estimate-now.Sub(r.Started), 0)
 	}
-	for _, v := range lane.Lines {
-		if v.ID != s.Line && v.Pending > 0 {
-			work += time.Duration(float64(v.Estimates) / float64(v.Pending) * float64(before(v, s)))
-		}
-	}
+	work += time.Duration(math.Round(lane.before(s).millis)) * time.Millisecond
 	start := work / time.Duration(max(lane.Slots, 1))
 	if !s.NotBefore.IsZero() {
 		start = max(start, s.NotBefore.Sub(now))

@@ -71,6 +71,8 @@ func TestETA(t *testing.T) {
 		{"another user's jobs count their mean", 1, nil, []Line{{Pending: 4, Place: -1, Estimates: 80 * s}}, Standing{Index: 1, Ahead: 5 * s}, 10 * s, 4, 55 * s},
 		{"only those before it", 1, nil, []Line{{Pending: 4, Place: 1, Estimates: 80 * s}}, Standing{}, 10 * s, 1, 10 * s},
 		{"a user with nothing pending", 1, nil, []Line{{Running: 1}}, Standing{}, 10 * s, 1, 10 * s},
+		{"a retry that is due later", 1, nil, nil, Standing{NotBefore: now.Add(30 * s)}, 10 * s, 1, 40 * s},
+		{"a retry that is due long before its turn", 1, []Run{run(0, 100*s)}, nil, Standing{NotBefore: now.Add(30 * s)}, 10 * s, 1, 110 * s},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,6 +85,31 @@ func TestETA(t *testing.T) {
 				t.Errorf("eta %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestLearn(t *testing.T) {
+	const s = time.Second
+	mean, runs := 60*s, 0 // as configured
+	for i, step := range []struct{ took, want time.Duration }{
+		{10 * s, 10 * s},
+		{20 * s, 15 * s},
+		{30 * s, 20 * s},
+		{20 * s, 20 * s},
+		{20 * s, 20 * s},
+		{20 * s, 20 * s},
+		{20 * s, 20 * s},
+		{28 * s, 21 * s}, // the eighth
+		{29 * s, 22 * s}, // and from here on an eighth each
+		{30 * s, 23 * s},
+		{22999 * time.Millisecond, 23 * s}, // whole milliseconds
+		{0, 20125 * time.Millisecond},
+		{-time.Hour, 0}, // the clock was set back
+	} {
+		mean, runs = Learn(mean, runs, step.took)
+		if mean != step.want || runs != i+1 {
+			t.Errorf("run %d of %v: mean %v of %d, want %v", i+1, step.took, mean, runs, step.want)
+		}
 	}
 }
 

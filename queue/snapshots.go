@@ -76,6 +76,9 @@ func (s *Snapshots) ask(ctx context.Context, call *snapshotCall) {
 	defer cancel()
 	asked := time.Now()
 	call.snap, call.err = s.queue.Snapshot(ctx)
+	if call.err == nil {
+		call.snap = call.snap.prepared()
+	}
 
 	s.mu.Lock()
 	if call.err == nil {
