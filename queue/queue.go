@@ -62,8 +62,9 @@
 // joining never counts against a cap, and what was joined counts only in the list
 // in which it stands. A waiter who asks for a pending job of somebody else's list
 // takes it over when it would be reached sooner at the end of the waiter's own
-// list in that lane: when that list has fewer jobs pending and running together
-// than the job's present list has running and standing before the job. It then
+// list in that lane: when that list has fewer jobs pending (waiting for a retry, too)
+// and running together than the job's present list has running and standing before
+// the job. It then
 // leaves the one list as a cancelled job does, and arrives in the other as a new
 // one does; caps are not asked. The comparison is made each time a waiter asks,
 // except for a job that waits for a retry.

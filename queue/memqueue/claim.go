@@ -14,6 +14,7 @@ import (
 // call is known as such and the id yields no second job.
 type claim struct {
 	id      string
+	worker  string
 	job     *job
 	source  *source
 	started time.Time
@@ -53,13 +54,13 @@ func (q *Queue) Claim(ctx context.Context, r queue.ClaimRequest) (*queue.Claimed
 	}
 	n := q.lane(r.Lane)
 	g, ok := n.open.first()
-	if !ok {
+	if !ok || q.paused {
 		return nil, nil
 	}
 	l, now := g.ready[0], q.now()
 	j := l.head()
 	l.remove(j)
-	c := &claim{id: r.ClaimID, job: j, source: g.source, started: now, expires: now.Add(q.settings.Lease)}
+	c := &claim{id: r.ClaimID, worker: r.Worker, job: j, source: g.source, started: now, expires: now.Add(q.settings.Lease)}
 	q.claims[c.id] = c
 	q.leases.set(c, true)
 	n.runs[c] = struct{}{}
@@ -140,76 +141,6 @@ func (q *Queue) Seal(ctx context.Context, h queue.Holder) error {
 	return nil
 }
 
-// Finish implements queue.Queue.
-func (q *Queue) Finish(ctx context.Context, h queue.Holder, outcome []byte) error {
-	if err := q.lock(ctx); err != nil {
-		return err
-	}
-	defer q.mu.Unlock()
-
-	if q.endedBy(h, finished) != nil {
-		return nil
-	}
-	c, err := q.running(h)
-	if err != nil {
-		return err
-	}
-	c.job.Outcome = bytes.Clone(outcome)
-	q.end(c.job, queue.Done)
-	q.letGo(c, finished)
-	return nil
-}
-
-// Fail implements queue.Queue.
-func (q *Queue) Fail(ctx context.Context, h queue.Holder, reason string, retry bool, outcome []byte) (queue.State, error) {
-	if err := q.lock(ctx); err != nil {
-		return "", err
-	}
-	defer q.mu.Unlock()
-
-	if c := q.endedBy(h, failed); c != nil {
-		return c.state, nil
-	}
-	c, err := q.running(h)
-	if err != nil {
-		return "", err
-	}
-	j := c.job
-	j.Failures++
-	j.Error, j.Outcome = reason, bytes.Clone(outcome)
-	if retry && j.Failures <= j.retry {
-		q.giveBack(c, failed)
-	} else {
-		q.end(j, queue.Failed)
-		q.letGo(c, failed)
-	}
-	c.state = j.State
-	return j.State, nil
-}
-
-// Release implements queue.Queue.
-func (q *Queue) Release(ctx context.Context, h queue.Holder) error {
-	if err := q.lock(ctx); err != nil {
-		return err
-	}
-	defer q.mu.Unlock()
-
-	if q.endedBy(h, released) != nil {
-		return nil
-	}
-	c := q.claims[h.Claim]
-	if c == nil || c.job.ID != h.Job || c.ending != held {
-		return q.lost(h.Job)
-	}
-	if c.job.State == queue.Running {
-		q.giveBack(c, released)
-		return nil
-	}
-	q.letGo(c, released)
-	q.wake(c.job.User)
-	return nil
-}
-
 // running returns the claim of a holder that may still do something.
 func (q *Queue) running(h queue.Holder) (*claim, error) {
 	c := q.claims[h.Claim]
@@ -232,36 +163,4 @@ func (q *Queue) lost(id string) error {
 		return &queue.LostError{State: j.State}
 	}
 	return &queue.LostError{}
-}
-
-// giveBack ends a claim and puts its job at the head of its list. The list
-// keeps its place in line.
-func (q *Queue) giveBack(c *claim, e ending) {
-	j, n := c.job, q.lane(c.job.Lane)
-	l := n.lists[j.User]
-	j.State, j.Started, j.Sealed = queue.Pending, time.Time{}, false
-	l.giveBack(j)
-	q.drop(c, e, l)
-	q.changed(j)
-	q.wake(j.User)
-}
-
-// letGo ends the claim of a final job. The list goes to the end of the line.
-func (q *Queue) letGo(c *claim, e ending) {
-	l := q.lane(c.job.Lane).lists[c.job.User]
-	l.place = q.nextPlace()
-	q.drop(c, e, l)
-}
-
-// drop frees the place of a claim under cap and capacity, and remembers its id.
-func (q *Queue) drop(c *claim, e ending, l *line) {
-	n := q.lane(c.job.Lane)
-	q.leases.set(c, false)
-	delete(n.runs, c)
-	c.ending, c.expires = e, q.now().Add(q.settings.Lease)
-	q.over.push(c)
-	l.running--
-	c.source.running--
-	q.settle(n, l)
-	q.settleSource(c.source)
 }

@@ -10,7 +10,7 @@ import (
 // lane keeps the order of one lane: lists with work, and the gates of the
 // sources that let somebody through.
 type lane struct {
-	lists map[string]*line // by user; only those with pending or running jobs
+	lists map[string]*line // by user; only those with work
 	gates map[string]*gate // by source
 	open  ordered[*gate]
 	runs  map[*claim]struct{}
@@ -19,7 +19,8 @@ type lane struct {
 	free []uint32 // ids to be given again
 }
 
-// line is the list of one user in one lane, present while it has work.
+// line is the list of one user in one lane, present while it has work: jobs that
+// stand in it, wait for a retry, or run.
 //
 // Jobs carry dense numbers and running totals of the estimates, so that index
 // and estimates ahead of any job are differences to those of the head: reading
@@ -28,6 +29,7 @@ type line struct {
 	user      string
 	id        uint32
 	pending   list.List // of *job
+	delayed   int       // jobs that wait for a retry
 	running   int
 	cap       int
 	place     int64
@@ -45,6 +47,9 @@ func (l *line) before(m *line) bool {
 }
 
 func (l *line) slot() *int { return &l.index }
+
+// queued is what counts against the queued cap.
+func (l *line) queued() int { return l.pending.Len() + l.delayed }
 
 // head is the job to be claimed next, nil when none is pending.
 func (l *line) head() *job {
@@ -89,37 +94,13 @@ func (l *line) remove(j *job) {
 
 // standing of a pending job of this list.
 func (l *line) standing(j *job) queue.Standing {
-	h := l.head()
-	return queue.Standing{
-		Line:    l.id,
-		Index:   int(j.number - h.number),
-		Ahead:   j.total - h.total,
-		Running: l.running,
-		Place:   l.place,
+	s := queue.Standing{Line: l.id, Running: l.running, Place: l.place, NotBefore: j.notBefore}
+	if !j.waits() {
+		h := l.head()
+		s.Index, s.Ahead = int(j.number-h.number), j.total-h.total
 	}
+	return s
 }
-
-// source is a data source. Its capacity is shared by the lanes.
-type source struct {
-	name     string
-	running  int
-	capacity int
-	limited  bool
-}
-
-func (s *source) free() bool { return !s.limited || s.running < s.capacity }
-
-// gate holds the lists of a lane that could start a job of one source. A gate
-// whose source is at capacity simply is not open; the lists behind it need not
-// be touched.
-type gate struct {
-	source *source
-	ready  ordered[*line]
-	index  int
-}
-
-func (g *gate) before(h *gate) bool { return g.ready[0].before(h.ready[0]) }
-func (g *gate) slot() *int          { return &g.index }
 
 // lane returns the named lane.
 func (q *Queue) lane(name queue.Lane) *lane {
@@ -129,17 +110,6 @@ func (q *Queue) lane(name queue.Lane) *lane {
 		q.lanes[name] = n
 	}
 	return n
-}
-
-// source returns the named source. Sources are the few that a configuration
-// names, so they are never forgotten.
-func (q *Queue) source(name string) *source {
-	s := q.sources[name]
-	if s == nil {
-		s = &source{name: name}
-		q.sources[name] = s
-	}
-	return s
 }
 
 // line returns the list of a user, which joins the line now if it has no work yet.
@@ -184,32 +154,8 @@ func (q *Queue) settle(n *lane, l *line) {
 		l.gate.ready.set(l, true)
 		n.reopen(l.gate)
 	}
-	if l.head() == nil && l.running == 0 {
+	if l.queued() == 0 && l.running == 0 {
 		delete(n.lists, l.user)
 		n.free = append(n.free, l.id)
-	}
-}
-
-func (n *lane) gate(s *source) *gate {
-	g := n.gates[s.name]
-	if g == nil {
-		g = &gate{source: s}
-		n.gates[s.name] = g
-	}
-	return g
-}
-
-// reopen opens or closes a gate.
-func (n *lane) reopen(g *gate) {
-	n.open.set(g, len(g.ready) > 0 && g.source.free())
-}
-
-// settleSource opens or closes the gates of a source in every lane after its
-// running jobs or its capacity have changed.
-func (q *Queue) settleSource(s *source) {
-	for _, n := range q.lanes {
-		if g := n.gates[s.name]; g != nil {
-			n.reopen(g)
-		}
 	}
 }

@@ -71,7 +71,7 @@ func (q *Queue) Snapshot(ctx context.Context) (*queue.Snapshot, error) {
 	defer q.mu.Unlock()
 
 	now := q.now()
-	snap := &queue.Snapshot{Version: q.version, Now: now, Lanes: map[queue.Lane]queue.LaneSnapshot{}}
+	snap := &queue.Snapshot{Version: q.version, Now: now, Paused: q.paused, Lanes: map[queue.Lane]queue.LaneSnapshot{}}
 	for _, name := range queue.Lanes {
 		n := q.lane(name)
 		view := queue.LaneSnapshot{
@@ -84,6 +84,9 @@ func (q *Queue) Snapshot(ctx context.Context) (*queue.Snapshot, error) {
 			}
 		}
 		for _, l := range n.lists {
+			if l.pending.Len() == 0 && l.running == 0 {
+				continue // all its jobs wait for a retry
+			}
 			view.Lines = append(view.Lines, queue.Line{
 				ID:        l.id,
 				Pending:   l.pending.Len(),
@@ -93,30 +96,15 @@ func (q *Queue) Snapshot(ctx context.Context) (*queue.Snapshot, error) {
 			})
 		}
 		for c := range n.runs {
-			view.Runs = append(view.Runs, queue.Run{Started: c.started, Estimate: c.job.Estimate})
+			view.Runs = append(view.Runs, queue.Run{
+				Job:      c.job.ID,
+				User:     c.job.User,
+				Worker:   c.worker,
+				Started:  c.started,
+				Estimate: c.job.Estimate,
+			})
 		}
 		snap.Lanes[name] = view
 	}
 	return snap, nil
-}
-
-// SetCapacities implements queue.Queue.
-func (q *Queue) SetCapacities(ctx context.Context, capacities map[string]int) error {
-	if err := q.lock(ctx); err != nil {
-		return err
-	}
-	defer q.mu.Unlock()
-
-	for name := range capacities {
-		q.source(name)
-	}
-	for name, s := range q.sources {
-		s.capacity, s.limited = capacities[name], false
-		if _, ok := capacities[name]; ok {
-			s.limited = true
-		}
-		q.settleSource(s)
-	}
-	q.version++
-	return nil
 }

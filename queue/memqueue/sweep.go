@@ -1,7 +1,6 @@
 package memqueue
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"fmt"
@@ -21,6 +20,7 @@ func (q *Queue) Sweep(ctx context.Context) (queue.Swept, error) {
 	}
 	defer q.mu.Unlock()
 
+	q.resume()
 	var swept queue.Swept
 	now := q.now()
 	if now.Sub(q.swept) > q.settings.Lease/2 {
@@ -79,9 +79,7 @@ func (q *Queue) recover(swept *queue.Swept) {
 		q.leases.set(c, false)
 		dead = append(dead, c)
 	}
-	// The youngest first, for each goes to the head: so jobs of one list come
-	// to stand in the order in which they were submitted.
-	slices.SortFunc(dead, func(a, b *claim) int { return cmp.Compare(b.job.Order, a.job.Order) })
+	slices.SortFunc(dead, func(a, b *claim) int { return youngest(a.job, b.job) })
 	for _, c := range dead {
 		j := c.job
 		if j.State != queue.Running { // cancelled

@@ -7,7 +7,7 @@ import (
 )
 
 // Join implements queue.Queue.
-func (q *Queue) Join(ctx context.Context, id, user string) (queue.Job, error) {
+func (q *Queue) Join(ctx context.Context, id, user string, runningCap int) (queue.Job, error) {
 	if err := q.lock(ctx); err != nil {
 		return queue.Job{}, err
 	}
@@ -18,7 +18,7 @@ func (q *Queue) Join(ctx context.Context, id, user string) (queue.Job, error) {
 		return queue.Job{}, queue.ErrNotFound
 	}
 	if !j.State.Final() {
-		j.waiters[user] = struct{}{}
+		q.ask(j, user, runningCap)
 	}
 	return q.view(j), nil
 }
@@ -55,13 +55,17 @@ func (q *Queue) Leave(ctx context.Context, id, user string) (queue.Left, queue.J
 	if j.Sealed || j.State.Final() {
 		return queue.TooLate, q.view(j), nil
 	}
-	if len(j.waiters) > 1 {
-		delete(j.waiters, user)
-		return queue.StillWanted, q.view(j), nil
+	if len(j.waiters) == 1 {
+		// The last one stays on record: the job is still theirs to look at, and
+		// leaving again after a lost answer finds it cancelled.
+		return q.cancel(j), q.view(j), nil
 	}
-	// The last one stays on record: the job is still theirs to look at, and
-	// leaving again after a lost answer finds it cancelled.
-	return q.cancel(j), q.view(j), nil
+	delete(j.waiters, user)
+	q.unlist(user, j)
+	if j.State == queue.Pending && j.User == user {
+		q.move(j, q.heir(j))
+	}
+	return queue.StillWanted, q.view(j), nil
 }
 
 // Cancel implements queue.Queue.
@@ -83,10 +87,8 @@ func (q *Queue) Cancel(ctx context.Context, id string) (queue.Left, queue.Job, e
 func (q *Queue) cancel(j *job) queue.Left {
 	switch {
 	case j.State == queue.Pending:
-		n := q.lane(j.Lane)
-		l := n.lists[j.User]
-		l.remove(j)
-		q.settle(n, l)
+		q.depart(j)
+		q.undelay(j)
 		q.end(j, queue.Cancelled)
 		return queue.Removed
 	case j.State == queue.Running && !j.Sealed:

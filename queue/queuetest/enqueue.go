@@ -51,6 +51,7 @@ func testEnqueue(t *testing.T, open Open) {
 				Lane:       queue.LaneExport,
 				Kind:       "variant",
 				Source:     "warehouse",
+				Class:      "package: é\x00",
 				Estimate:   1234 * time.Millisecond,
 				RunningCap: 2,
 				QueuedCap:  64,
@@ -65,6 +66,8 @@ func testEnqueue(t *testing.T, open Open) {
 				Lane:     s.Lane,
 				Kind:     s.Kind,
 				Source:   s.Source,
+				Class:    s.Class,
+				Retry:    s.Retry,
 				Estimate: s.Estimate,
 				State:    queue.Pending,
 			}

@@ -2,24 +2,40 @@ package queuetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"slashbatch/queue"
 )
 
-// until reads events up to one that is wanted.
-func until(f *fixture, events <-chan queue.Event, want queue.Event) {
+func changed(id string, s queue.State) queue.Event {
+	return queue.Event{Kind: queue.Changed, Job: id, State: s}
+}
+
+func wake(user string) queue.Event { return queue.Event{Kind: queue.Wake, User: user} }
+
+// subscribe returns a subscription whose first Resync has been read.
+func subscribe(f *fixture) <-chan queue.Event {
+	f.Helper()
+	events, err := f.Subscribe(f.ctx)
+	f.must(err)
+	until(f, events, queue.Event{Kind: queue.Resync})
+	return events
+}
+
+// until reads events up to the last one of those that are wanted, in any order.
+func until(f *fixture, events <-chan queue.Event, want ...queue.Event) {
 	f.Helper()
 	timeout := time.After(patience)
-	for {
+	for len(want) > 0 {
 		select {
 		case e, ok := <-events:
 			if !ok {
 				f.Fatalf("the channel was closed before %+v", want)
 			}
-			if e == want {
-				return
+			if i := slices.Index(want, e); i >= 0 {
+				want = slices.Delete(want, i, i+1)
 			}
 		case <-timeout:
 			f.Fatalf("after %v still no %+v", patience, want)
@@ -28,26 +44,20 @@ func until(f *fixture, events <-chan queue.Event, want queue.Event) {
 }
 
 func testEvents(t *testing.T, open Open) {
-	subscribe := func(f *fixture) <-chan queue.Event {
-		f.Helper()
-		events, err := f.Subscribe(f.ctx)
-		f.must(err)
-		select {
-		case e := <-events:
-			if e.Kind != queue.Resync {
-				f.Fatalf("the first event is %+v, want a Resync", e)
-			}
-		case <-time.After(patience):
-			f.Fatal("no first event")
-		}
-		return events
-	}
-	changed := func(id string, s queue.State) queue.Event {
-		return queue.Event{Kind: queue.Changed, Job: id, State: s}
-	}
-	wake := func(user string) queue.Event { return queue.Event{Kind: queue.Wake, User: user} }
-
 	tell(t, open, []story{
+		{name: "the first event is a Resync", run: func(f *fixture) {
+			events, err := f.Subscribe(f.ctx)
+			f.must(err)
+			f.add("ann", 1)
+			select {
+			case e := <-events:
+				if e.Kind != queue.Resync {
+					f.Fatalf("%+v, want a Resync", e)
+				}
+			case <-time.After(patience):
+				f.Fatal("no first event")
+			}
+		}},
 		{name: "a new job wakes, each state is told", run: func(f *fixture) { // C-106, C-107, C-108, C-110, C-111, S-038, R-068
 			events := subscribe(f)
 			for _, user := range []string{"ann", "a:b%{}\n é"} {

@@ -70,7 +70,7 @@ func testRetention(t *testing.T, open Open) {
 	gone := func(f *fixture, id string) func() bool {
 		return func() bool { _, err := f.Get(f.ctx, id); return err != nil }
 	}
-	tell(t, open, []story{
+	tellTogether(t, open, []story{
 		{name: "final jobs go after their time, others stay", settings: settings, run: func(f *fixture) { // C-241, S-041, S-042, R-082
 			done := f.enqueue(keyed("ann", "done", "")).ID
 			f.finish(f.take(done))

@@ -11,7 +11,7 @@ import (
 
 // Claim implements queue.Queue.
 func (q *Queue) Claim(ctx context.Context, r queue.ClaimRequest) (*queue.Claimed, error) {
-	answer, err := q.run(ctx, claimScript, r.ClaimID, string(r.Lane), r.Worker,
+	answer, err := q.confirmed(ctx, claimScript, r.ClaimID, string(r.Lane), r.Worker,
 		millis(q.settings.Lease), millis(q.settings.Retention))
 	if err != nil || answer == nil {
 		return nil, err
@@ -70,20 +70,21 @@ func encodeSlots(slots map[queue.Lane]int) string {
 
 // Seal implements queue.Queue.
 func (q *Queue) Seal(ctx context.Context, h queue.Holder) error {
-	_, err := held(q.run(ctx, sealScript, h.Job, h.Claim))
+	_, err := held(q.confirmed(ctx, sealScript, h.Job, h.Claim))
 	return err
 }
 
 // Finish implements queue.Queue.
-func (q *Queue) Finish(ctx context.Context, h queue.Holder, outcome []byte) error {
-	_, err := held(q.run(ctx, finishScript, h.Job, h.Claim, flag(outcome != nil), outcome,
+func (q *Queue) Finish(ctx context.Context, h queue.Holder, s queue.Success) error {
+	_, err := held(q.run(ctx, finishScript, h.Job, h.Claim, flag(s.Outcome != nil), s.Outcome, flag(s.Measured),
 		millis(q.settings.Lease), millis(q.settings.Retention)))
 	return err
 }
 
 // Fail implements queue.Queue.
-func (q *Queue) Fail(ctx context.Context, h queue.Holder, reason string, retry bool, outcome []byte) (queue.State, error) {
-	fields, err := held(q.run(ctx, failScript, h.Job, h.Claim, reason, flag(retry), flag(outcome != nil), outcome,
+func (q *Queue) Fail(ctx context.Context, h queue.Holder, f queue.Failure) (queue.State, error) {
+	fields, err := held(q.run(ctx, failScript, h.Job, h.Claim, f.Reason, flag(f.Retry), millis(f.After),
+		flag(f.Outcome != nil), f.Outcome,
 		millis(q.settings.Lease), millis(q.settings.Retention)))
 	if err != nil {
 		return "", err
@@ -118,7 +119,8 @@ func held(answer any, err error) ([]any, error) {
 	return nil, malformed(answer)
 }
 
-// sweepMax bounds the claims one Sweep recovers, at about 30 µs each.
+// sweepMax bounds the jobs that one Sweep brings back and the claims that it
+// recovers, at about 30 µs each.
 const sweepMax = 50
 
 // Sweep implements queue.Queue.

@@ -9,7 +9,7 @@ import (
 	"slashbatch/queue"
 )
 
-// The fields of a view, in the order of view in prelude.lua.
+// The fields of a view, in the order of view in prelude/jobs.lua.
 const (
 	viewList = iota
 	viewStatus
@@ -27,6 +27,8 @@ const (
 	viewProgress
 	viewSteps
 	viewOutcome
+	viewClass
+	viewDue
 	viewStanding
 	viewID
 	viewLen
@@ -35,28 +37,40 @@ const (
 // reader reads fields of an answer and keeps the first thing wrong with them.
 type reader struct{ err error }
 
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
 func (r *reader) integer(s string) int64 {
 	if s == "" {
 		return 0
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil && r.err == nil {
-		r.err = err
+	if err != nil {
+		r.fail(err)
 	}
 	return n
 }
 
 // integers reads exactly n numbers parted by spaces.
 func (r *reader) integers(s string, n int) []int64 {
+	if fields := len(strings.Fields(s)); fields > n {
+		r.fail(fmt.Errorf("%q has %d fields, want %d", s, fields, n))
+	}
+	return r.leading(s, n)
+}
+
+// leading reads the first n of some fields parted by spaces, which are numbers.
+func (r *reader) leading(s string, n int) []int64 {
 	numbers := make([]int64, n)
-	fields := strings.Fields(s)
-	if len(fields) != n {
-		if r.err == nil {
-			r.err = fmt.Errorf("%q has %d fields, want %d", s, len(fields), n)
-		}
+	fields := strings.SplitN(s, " ", n+1)
+	if len(fields) < n {
+		r.fail(fmt.Errorf("%q has %d fields, want %d", s, len(fields), n))
 		return numbers
 	}
-	for i, f := range fields {
+	for i, f := range fields[:n] {
 		numbers[i] = r.integer(f)
 	}
 	return numbers
@@ -67,6 +81,15 @@ func (r *reader) time(s string) time.Time {
 		return time.Time{}
 	}
 	return fromMillis(r.integer(s))
+}
+
+// list reads a list's name.
+func (r *reader) list(s string) (user string, lane queue.Lane) {
+	user, lane, err := parseList(s)
+	if err != nil {
+		r.fail(err)
+	}
+	return user, lane
 }
 
 func (r *reader) standing(s string) queue.Standing {
@@ -97,13 +120,10 @@ func decodeView(view any) (queue.Job, error) {
 	}
 
 	var r reader
-	user, lane, err := parseList(at(viewList))
-	if err != nil {
-		return queue.Job{}, malformed(view)
-	}
-	// number total estimate seq retry digest source
-	order := strings.SplitN(at(viewOrder), " ", 7)
-	if len(order) != 7 {
+	user, lane := r.list(at(viewList))
+	// number total estimate seq retry cap digest source
+	order := strings.SplitN(at(viewOrder), " ", 8)
+	if len(order) != 8 {
 		return queue.Job{}, malformed(view)
 	}
 	j := queue.Job{
@@ -112,7 +132,9 @@ func decodeView(view any) (queue.Job, error) {
 		User:      user,
 		Lane:      lane,
 		Kind:      at(viewKind),
-		Source:    order[6],
+		Source:    order[7],
+		Class:     at(viewClass),
+		Retry:     int(r.integer(order[4])),
 		Estimate:  time.Duration(r.integer(order[2])) * time.Millisecond,
 		State:     queue.State(at(viewStatus)),
 		Order:     r.integer(order[3]),
@@ -133,6 +155,7 @@ func decodeView(view any) (queue.Job, error) {
 	}
 	if s := at(viewStanding); s != "" {
 		j.Standing = r.standing(s)
+		j.Standing.NotBefore = r.time(at(viewDue))
 	}
 	if r.err != nil {
 		return queue.Job{}, fmt.Errorf("%w: job %s: %w", queue.ErrUnavailable, j.ID, r.err)

@@ -17,15 +17,16 @@ func (q *Queue) Enqueue(ctx context.Context, s queue.Submission) (queue.Enqueued
 	if s.ID == "" || s.User == "" || !slices.Contains(queue.Lanes, s.Lane) {
 		return queue.Enqueued{}, fmt.Errorf("redisqueue: a submission needs an id, a user and a lane; got %q, %q, %q", s.ID, s.User, s.Lane)
 	}
-	answer, err := q.run(ctx, enqueueScript,
-		s.ID, listName(s.User, s.Lane), s.Kind, s.Source, millis(s.Estimate), min(max(s.RunningCap, 1), maxRunning),
-		s.QueuedCap, s.Retry, s.Key, digest(s.Key), s.After, s.Definition, layoutVersion)
+	answer, err := q.confirmed(ctx, enqueueScript,
+		s.ID, listName(s.User, s.Lane), s.Kind, s.Source, s.Class, millis(s.Estimate), boundCap(s.RunningCap),
+		s.QueuedCap, s.Retry, s.Key, digest(s.Key), s.After, s.Definition, layoutVersion,
+		millis(q.settings.Retention), flag(q.replicas > 0))
 	if err != nil {
 		return queue.Enqueued{}, err
 	}
 	fields, _ := answer.([]any)
 	switch {
-	case len(fields) == 4 && fields[0] == "new":
+	case len(fields) == 5 && fields[0] == "new":
 		j, err := created(s, fields)
 		return queue.Enqueued{Job: j, Created: true}, err
 	case len(fields) == 3 && fields[0] == "job":
@@ -46,7 +47,8 @@ func created(s queue.Submission, fields []any) (queue.Job, error) {
 	order, ok1 := fields[1].(int64)
 	at, ok2 := fields[2].(int64)
 	standing, ok3 := fields[3].(string)
-	if !ok1 || !ok2 || !ok3 {
+	estimate, ok4 := fields[4].(int64)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
 		return queue.Job{}, malformed(fields)
 	}
 	var r reader
@@ -57,7 +59,9 @@ func created(s queue.Submission, fields []any) (queue.Job, error) {
 		Lane:      s.Lane,
 		Kind:      s.Kind,
 		Source:    s.Source,
-		Estimate:  time.Duration(millis(s.Estimate)) * time.Millisecond,
+		Class:     s.Class,
+		Retry:     s.Retry,
+		Estimate:  time.Duration(estimate) * time.Millisecond,
 		State:     queue.Pending,
 		Order:     order,
 		Submitted: fromMillis(at),
@@ -69,12 +73,5 @@ func created(s queue.Submission, fields []any) (queue.Job, error) {
 	return j, nil
 }
 
-// SetCapacities implements queue.Queue.
-func (q *Queue) SetCapacities(ctx context.Context, capacities map[string]int) error {
-	var args []any
-	for source, n := range capacities {
-		args = append(args, source, n)
-	}
-	_, err := q.run(ctx, capacitiesScript, args...)
-	return err
-}
+// boundCap brings a running cap to what scripts can count.
+func boundCap(n int) int { return min(max(n, 1), maxRunning) }

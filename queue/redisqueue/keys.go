@@ -10,13 +10,15 @@ import (
 	"slashbatch/queue"
 )
 
-// The layout of the data, version 1. P is the prefix, {user} the user's name
+// The layout of the data, version 2. P is the prefix, {user} the user's name
 // with everything but [A-Za-z0-9._~-] percent-encoded, {list} a user's list in
 // one lane: "{user}" for sql, "{user}:export" for export. Names and sides of
 // the first three are those of CartoDB's batch API, so that its tooling can
 // read them. All times are milliseconds of the server's clock.
 //
-//	P:jobs:{id}         hash    list status kind key order created definition;
+//	P:jobs:{id}         hash    list status kind key order created definition,
+//	                            and class if it has one;
+//	                            due while it waits for a retry;
 //	                            once claimed attempt started claim sealed
 //	                            crashes failures progress steps;
 //	                            at the end ended error outcome.
@@ -25,16 +27,17 @@ import (
 //	P:queue:{list}      list    pending ids and nothing else: LPUSH new, RPOP
 //	                            claimed, RPUSH given back
 //	P:users             channel user name, when there is something to claim
-//	P:changes           channel "id state", when a job's state has changed
+//	P:changes           channel "id state", when a job has come to a state, or
+//	                            into another list
 //
-//	P:index             hash    list → "pending running cap place head next sum
-//	                            from upto slot source" (see load in prelude.lua);
-//	                            only lists with pending or running jobs
+//	P:index             hash    list → "pending running delayed cap place head
+//	                            next sum from upto slot source" (see load in
+//	                            prelude/lists.lua); only lists with work
 //	P:table:{lane}      string  the same lists as records of 24 bytes, little
 //	                            endian, at their slot: pending u32, running u32,
 //	                            place u64, estimates of the pending jobs u64
 //	P:free:{lane}       list    slots to be used again
-//	P:holes:{list}      zset    "number estimate" of jobs cancelled out of the
+//	P:holes:{list}      zset    "number estimate" of jobs taken out of the
 //	                            middle, by number; absent as a rule
 //	P:gaps:{list}       hash    sums of those estimates (see add_gap)
 //	P:ready:{lane}:{source} zset  lists that may start their head job, which is
@@ -44,33 +47,41 @@ import (
 //	P:sources           hash    running:{source} jobs running now,
 //	                            capacity:{source} if limited
 //
+//	P:delayed           zset    id → when its retry is due; these jobs are pending
+//	                            and in no list
 //	P:running           zset    id → end of the lease
-//	P:runs              hash    claim → "id started estimate lane worker", for
+//	P:runs              hash    claim → "id started estimate list worker", for
 //	                            claims that take a place
 //	P:spent:{claim}     string  "how id": how a claim ended; expires after a lease
 //
 //	P:keys:{digest}     string  last id of a request key; expires with the job
-//	P:waiters:{id}      set     who waits, once it is not only the list's owner;
+//	P:waiters:{id}      hash    user → "joined cap" of who waits, once it is not
+//	                            only the list's owner (see prelude/waiters.lua);
 //	                            expires with the job
-//	P:mine:{user}       zset    the user's ids by order; expires when the user
-//	                            has no active job and all records may have gone
+//	P:mine:{user}       zset    ids of what the user waits or waited for, by order
+//	P:histories         zset    user → when Sweep next looks through P:mine:{user}
+//	                            for what is gone; whoever has one is in it
+//	P:estimates         hash    class → "runs mean": what was learned
 //
 //	P:seq               integer counts changes: orders, places and the version
+//	P:paused            string  there while nothing is claimed
 //	P:workers           hash    id → "expires sql=2 export=4"
 //	P:swept             integer time of the last sweep
 //	P:layout            string  version of the layout
 //
-// A job's field order is "number total estimate seq retry digest source":
+// A job's field order is "number total estimate seq retry cap digest source":
 // number in its list, sum of the estimates of all jobs numbered before it (both
-// change when it is given back), then as submitted, in milliseconds; digest of
-// its key or "-".
+// change when it is given back or comes into another list), then estimate, order
+// and retries as in the contract, the running cap of who submitted it, digest of
+// its key or "-". While it waits for a retry number and total mean nothing.
 //
-// Reserved for later: P:paused, and P:delayed:{lane} for jobs that must not
-// start before a time, which then are in no list.
+// A record in which no field is over 64 bytes takes half the memory: it stays one
+// compact block as long as the definition, too, is within the server's
+// hash-max-listpack-value.
 //
 // Go code names a key only through the methods below, scripts through the
-// functions at the head of prelude.lua.
-const layoutVersion = "1"
+// functions in prelude/names.lua.
+const layoutVersion = "2"
 
 // keys builds the names of keys and channels.
 type keys struct{ prefix string }
@@ -79,6 +90,10 @@ func (k keys) seq() string                  { return k.prefix + ":seq" }
 func (k keys) layout() string               { return k.prefix + ":layout" }
 func (k keys) runs() string                 { return k.prefix + ":runs" }
 func (k keys) workers() string              { return k.prefix + ":workers" }
+func (k keys) paused() string               { return k.prefix + ":paused" }
+func (k keys) index() string                { return k.prefix + ":index" }
+func (k keys) sources() string              { return k.prefix + ":sources" }
+func (k keys) pending(list string) string   { return k.prefix + ":queue:" + list }
 func (k keys) table(lane queue.Lane) string { return k.prefix + ":table:" + string(lane) }
 func (k keys) job(id string) string         { return k.prefix + ":jobs:" + id }
 func (k keys) users() string                { return k.prefix + ":users" }   // channel

@@ -98,7 +98,7 @@ func TestLayout(t *testing.T) {
 	ids("vizzuality:export", export)
 	told("vizzuality%3Aexport")
 
-	if got := c.Get(ctx, p+":layout").Val(); got != "1" {
+	if got := c.Get(ctx, p+":layout").Val(); got != layoutVersion {
 		t.Errorf("layout %q", got)
 	}
 }

@@ -1,134 +1,62 @@
 package redisqueue
 
 import (
-	"context"
 	"errors"
-	"io"
-	"net"
-	"net/url"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"slashbatch/internal/testenv"
 	"slashbatch/queue"
 )
 
-// cutter is a TCP proxy that, once armed, forwards the next request, swallows
-// its answer and cuts the connection: failed, but it happened.
-type cutter struct {
-	listener net.Listener
-	target   string
-	armed    atomic.Bool
-	cuts     atomic.Int32
-	opened   atomic.Int32
-	muted    atomic.Int32 // this many of the first connections stay open and silent
+// lossy is a queue behind a proxy that loses the answer of a call after it has
+// happened. The client sends the call again by itself; it must count once.
+type lossy struct {
+	*testing.T
+	q     *Queue
+	proxy *cutter
 }
 
-// newCutter returns a proxy in front of the Redis at a URL, and the URL of the proxy.
-func newCutter(t *testing.T, target string) (*cutter, string) {
-	t.Helper()
-	u, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	c := &cutter{listener: l, target: u.Host}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go c.serve(conn)
-		}
-	}()
-	u.Host = l.Addr().String()
-	return c, u.String()
-}
-
-func (c *cutter) serve(conn net.Conn) {
-	defer conn.Close()
-	number := c.opened.Add(1)
-	up, err := net.Dial("tcp", c.target)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	go func() { _, _ = io.Copy(up, conn); _ = up.Close() }()
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := up.Read(buffer)
-		if err != nil || c.armed.CompareAndSwap(true, false) {
-			if err == nil {
-				c.cuts.Add(1)
-			}
-			return
-		}
-		if number <= c.muted.Load() {
-			continue
-		}
-		if _, err := conn.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// TestLostAnswer loses the answer of every changing call after it has happened.
-// The client sends it again by itself; it must count once.
-func TestLostAnswer(t *testing.T) {
-	direct := testenv.Redis(t)
-	proxy, url := newCutter(t, direct)
+func newLossy(t *testing.T) *lossy {
+	proxy, url := newCutter(t, testenv.Redis(t))
 	q := open(t, url, Options{})
-	ctx := t.Context()
-	lose := func(name string, call func() error) {
-		t.Helper()
-		if err := q.Ping(ctx); err != nil { // a connection that works
+	// Else the answer lost may be that the server does not know the script yet.
+	for _, s := range []*redis.Script{
+		enqueueScript, joinScript, leaveScript, claimScript, beatScript, sealScript,
+		finishScript, failScript, releaseScript, pauseScript, sweepScript,
+	} {
+		if err := s.Load(t.Context(), q.client).Err(); err != nil {
 			t.Fatal(err)
 		}
-		before := proxy.cuts.Load()
-		proxy.armed.Store(true)
-		if err := call(); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if proxy.cuts.Load() == before {
-			t.Fatalf("%s: no answer was lost", name)
-		}
 	}
-	job := func(id string, want queue.State, attempt int) {
-		t.Helper()
-		j, err := q.Get(ctx, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if j.State != want || j.Attempt != attempt {
-			t.Fatalf("job is %s at attempt %d, want %s at %d", j.State, j.Attempt, want, attempt)
-		}
+	return &lossy{t, q, proxy}
+}
+
+// lose does a call whose first answer is lost.
+func (l *lossy) lose(name string, call func() error) {
+	l.Helper()
+	if err := l.q.Ping(l.Context()); err != nil { // a connection that works
+		l.Fatal(err)
 	}
-	lines := func(pending, running int) {
-		t.Helper()
-		s, err := q.Snapshot(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var p, r int
-		for _, l := range s.Lanes[queue.LaneExport].Lines {
-			p, r = p+l.Pending, r+l.Running
-		}
-		if p != pending || r != running || len(s.Lanes[queue.LaneExport].Runs) != running {
-			t.Fatalf("%d pending, %d running, %d runs; want %d and %d", p, r, len(s.Lanes[queue.LaneExport].Runs), pending, running)
-		}
+	before := l.proxy.cuts.Load()
+	l.proxy.armed.Store(true)
+	if err := call(); err != nil {
+		l.Fatalf("%s: %v", name, err)
 	}
-	var h queue.Holder
-	take := func() error {
-		h.Claim = uuid.NewString()
-		c, err := q.Claim(ctx, queue.ClaimRequest{ClaimID: h.Claim, Worker: "w", Lane: queue.LaneExport})
+	if l.proxy.cuts.Load() == before {
+		l.Fatalf("%s: no answer was lost", name)
+	}
+}
+
+// take claims an export that must be there, losing the answer.
+func (l *lossy) take() queue.Holder {
+	l.Helper()
+	h := queue.Holder{Claim: uuid.NewString()}
+	l.lose("claim", func() error {
+		c, err := l.q.Claim(l.Context(), queue.ClaimRequest{ClaimID: h.Claim, Worker: "w", Lane: queue.LaneExport})
 		if err == nil && c == nil {
 			return errors.New("nothing to claim")
 		}
@@ -136,11 +64,46 @@ func TestLostAnswer(t *testing.T) {
 			h.Job = c.Job.ID
 		}
 		return err
-	}
+	})
+	return h
+}
 
+// job holds in which state a job is, and how often it was claimed.
+func (l *lossy) job(id string, want queue.State, attempt int) queue.Job {
+	l.Helper()
+	j, err := l.q.Get(l.Context(), id)
+	if err != nil {
+		l.Fatal(err)
+	}
+	if j.State != want || j.Attempt != attempt {
+		l.Fatalf("job is %s at attempt %d, want %s at %d", j.State, j.Attempt, want, attempt)
+	}
+	return j
+}
+
+// counts holds how many exports there are.
+func (l *lossy) counts(pending, delayed, running int) {
+	l.Helper()
+	s, err := l.q.Stats(l.Context())
+	if err != nil {
+		l.Fatal(err)
+	}
+	snap, err := l.q.Snapshot(l.Context())
+	if err != nil {
+		l.Fatal(err)
+	}
+	n, runs := s.Lanes[queue.LaneExport], len(snap.Lanes[queue.LaneExport].Runs)
+	if n.Pending != pending || n.Delayed != delayed || n.Running != running || runs != running {
+		l.Fatalf("%+v and %d runs, want %d pending, %d delayed, %d running", n, runs, pending, delayed, running)
+	}
+}
+
+func TestLostAnswer(t *testing.T) {
+	l := newLossy(t)
+	q, ctx := l.q, t.Context()
 	s := submission("ann")
 	s.Retry = 1
-	lose("enqueue", func() error {
+	l.lose("enqueue", func() error {
 		e, err := q.Enqueue(ctx, s)
 		if err == nil && !e.Created {
 			return errors.New("not created")
@@ -148,100 +111,123 @@ func TestLostAnswer(t *testing.T) {
 		return err
 	})
 	enqueue(t, q, "ann")
-	lines(2, 0)
-	lose("claim", take)
-	job(s.ID, queue.Running, 1)
-	lines(1, 1)
-	lose("release", func() error { return q.Release(ctx, h) })
-	job(s.ID, queue.Pending, 1)
-	lines(2, 0)
-	lose("claim", take)
-	lose("beat", func() error {
+	l.counts(2, 0, 0)
+	h := l.take()
+	l.job(s.ID, queue.Running, 1)
+	l.counts(1, 0, 1)
+	l.lose("release", func() error { return q.Release(ctx, h) })
+	l.job(s.ID, queue.Pending, 1)
+	l.counts(2, 0, 0)
+	h = l.take()
+	l.lose("beat", func() error {
 		answers, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: h}})
 		return errors.Join(append(answers, err)...)
 	})
-	lose("fail", func() error {
+	l.lose("fail", func() error {
 		state, err := q.Fail(ctx, h, queue.Failure{Reason: "once", Retry: true})
 		if err == nil && state != queue.Pending {
 			return errors.New("failed for good: counted twice")
 		}
 		return err
 	})
-	lines(2, 0)
-	lose("claim", take)
-	job(s.ID, queue.Running, 3)
-	lose("seal", func() error { return q.Seal(ctx, h) })
-	lose("finish", func() error { return q.Finish(ctx, h, queue.Success{Outcome: []byte("ok")}) })
-	job(s.ID, queue.Done, 3)
-	lines(1, 0)
-	lose("claim", take)
-	lose("fail for good", func() error { _, err := q.Fail(ctx, h, queue.Failure{Reason: "no"}); return err })
-	job(h.Job, queue.Failed, 1)
-	lines(0, 0)
+	l.counts(2, 0, 0)
+	h = l.take()
+	l.job(s.ID, queue.Running, 3)
+	l.lose("seal", func() error { return q.Seal(ctx, h) })
+	l.lose("finish", func() error { return q.Finish(ctx, h, queue.Success{Outcome: []byte("ok")}) })
+	l.job(s.ID, queue.Done, 3)
+	l.counts(1, 0, 0)
+	h = l.take()
+	l.lose("fail for good", func() error { _, err := q.Fail(ctx, h, queue.Failure{Reason: "no"}); return err })
+	l.job(h.Job, queue.Failed, 1)
+	l.counts(0, 0, 0)
 }
 
-// TestTimeouts holds what callers may rely on when Redis does not answer.
-func TestTimeouts(t *testing.T) {
-	q := open(t, testenv.Redis(t), Options{})
-	done, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := q.Ping(done); !errors.Is(err, queue.ErrUnavailable) || !errors.Is(err, context.Canceled) {
-		t.Errorf("with a cancelled context: %v", err)
-	}
-	late, cancel := context.WithDeadline(t.Context(), time.Now())
-	defer cancel()
-	if _, err := q.Claim(late, queue.ClaimRequest{ClaimID: "c", Lane: queue.LaneExport}); !errors.Is(err, queue.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("after the deadline: %v", err)
-	}
-	deaf, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
-	if err != nil {
+// TestLostAnswerDelayed goes through a retry that waits, and what is learned then.
+func TestLostAnswerDelayed(t *testing.T) {
+	l := newLossy(t)
+	q, ctx := l.q, t.Context()
+	s := submission("ann")
+	s.Retry, s.Class = 1, "c"
+	if _, err := q.Enqueue(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	defer deaf.Close()
-	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := Open(short, "redis://"+deaf.Addr().String(), Options{}); !errors.Is(err, queue.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Open of a server that does not answer: %v", err)
+	h := l.take()
+	l.lose("fail", func() error {
+		state, err := q.Fail(ctx, h, queue.Failure{Reason: "once", Retry: true, After: 50 * time.Millisecond})
+		if err == nil && state != queue.Pending {
+			return errors.New("failed for good: counted twice")
+		}
+		return err
+	})
+	if j := l.job(s.ID, queue.Pending, 1); j.Failures != 1 || j.Standing.NotBefore.IsZero() {
+		t.Fatalf("%+v, want it to wait for its only retry", j)
 	}
-	_ = q.Close()
-	if err := q.Ping(t.Context()); !errors.Is(err, queue.ErrUnavailable) {
-		t.Errorf("after Close: %v", err)
+	l.counts(0, 1, 0)
+	for !l.job(s.ID, queue.Pending, 1).Standing.NotBefore.IsZero() {
+		l.lose("sweep", func() error { _, err := q.Sweep(ctx); return err })
 	}
+	l.counts(1, 0, 0)
+	h = l.take()
+	l.lose("finish", func() error { return q.Finish(ctx, h, queue.Success{Measured: true}) })
+	if got := q.client.HGet(ctx, q.keys.prefix+":estimates", "c").Val(); got[:2] != "1 " {
+		t.Errorf("learned %q, want one run", got)
+	}
+	l.counts(0, 0, 0)
 }
 
-// TestSilentConnection mutes the connection of a subscription without closing
-// it, as a dropped network path does: it is tested, replaced, and the reader told.
-func TestSilentConnection(t *testing.T) {
-	proxy, url := newCutter(t, testenv.Redis(t))
-	q := open(t, url, Options{})
-	q.quiet = 50 * time.Millisecond
-	events, err := q.Subscribe(t.Context())
-	if err != nil {
+// TestLostAnswerShared goes through taking over, leaving and pausing.
+func TestLostAnswerShared(t *testing.T) {
+	l := newLossy(t)
+	q, ctx := l.q, t.Context()
+	enqueue(t, q, "ann")
+	s := submission("ann")
+	s.Key = "k"
+	if _, err := q.Enqueue(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	if e := <-events; e.Kind != queue.Resync {
-		t.Fatalf("first event %+v", e)
+	of := func(want string, j queue.Job, err error) error {
+		if err == nil && j.User != want {
+			return errors.New("it is of " + j.User)
+		}
+		return err
 	}
-	time.Sleep(3 * q.quiet) // a quiet connection that answers is kept
-	if len(events) > 0 {
-		t.Fatalf("event %+v on a healthy connection", <-events)
+	for _, user := range []string{"bob", "cec"} { // the second finds nothing to gain
+		l.lose("join", func() error {
+			j, err := q.Join(ctx, s.ID, user, 1)
+			return of("bob", j, err)
+		})
 	}
-	proxy.muted.Store(proxy.opened.Load())
-	if e := <-events; e.Kind != queue.Resync {
-		t.Fatalf("event %+v, want a Resync", e)
+	l.lose("enqueue by key", func() error {
+		again := submission("dan")
+		again.Key = "k"
+		e, err := q.Enqueue(ctx, again)
+		return of("bob", e.Job, err)
+	})
+	l.counts(2, 0, 0)
+	if n := q.client.HLen(ctx, q.keys.prefix+":waiters:"+s.ID).Val(); n != 4 {
+		t.Fatalf("%d waiters, want 4", n)
 	}
-}
-
-// TestCloseEndsSubscriptions holds that no reader waits for ever.
-func TestCloseEndsSubscriptions(t *testing.T) {
-	q := open(t, testenv.Redis(t), Options{})
-	events, err := q.Subscribe(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	// Who has left does not wait any more: the repetition says so.
+	l.lose("leave", func() error {
+		if _, _, err := q.Leave(ctx, s.ID, "bob"); !errors.Is(err, queue.ErrNotFound) {
+			return errors.Join(errors.New("left twice"), err)
+		}
+		return nil
+	})
+	if j := l.job(s.ID, queue.Pending, 0); j.User != "cec" {
+		t.Fatalf("it is of %s, want the first to join of those who have nothing", j.User)
 	}
-	if err := q.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for range events {
-	}
+	l.counts(2, 0, 0)
+	l.lose("pause", func() error { return q.SetPaused(ctx, true) })
+	l.lose("claim while paused", func() error {
+		c, err := q.Claim(ctx, queue.ClaimRequest{ClaimID: uuid.NewString(), Lane: queue.LaneExport})
+		if c != nil {
+			return errors.New("claimed while paused")
+		}
+		return err
+	})
+	l.lose("resume", func() error { return q.SetPaused(ctx, false) })
+	l.take()
+	l.counts(1, 0, 1)
 }

@@ -4,53 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
-
-// The driver prints to standard error what it returns as an error anyway.
-func init() { logging.Disable() }
 
 // minMajor is the first Redis with script flags, which let a full server still
 // finish and release jobs.
 const minMajor = 7
-
-// defaultDB is where CartoDB's tooling looks.
-const defaultDB = 5
-
-// parseURL turns a URL into connection options. Its errors never show the URL,
-// which may hold a password.
-func parseURL(raw string) (*redis.Options, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("redisqueue: not a URL")
-	}
-	switch u.Scheme {
-	case "redis", "rediss":
-	case "redis+sentinel", "rediss+sentinel":
-		return nil, fmt.Errorf("redisqueue: %s:// is not supported yet; give the address of the primary as redis://", u.Scheme)
-	default:
-		return nil, fmt.Errorf("redisqueue: scheme %q, want redis:// or rediss://", u.Scheme)
-	}
-	o, err := redis.ParseURL(raw)
-	if err != nil {
-		return nil, fmt.Errorf("redisqueue: %w", err)
-	}
-	if strings.Trim(u.Path, "/") == "" && !u.Query().Has("db") {
-		o.DB = defaultDB
-	}
-	o.ContextTimeoutEnabled = true
-	// Commands are sent again as a whole, which every script allows; dialling
-	// many times for each of them would only hide an outage from the caller.
-	o.DialerRetries = 1
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return o, nil
-}
 
 // prepare checks that the server will do and that the data is laid out as this
 // version knows it.
@@ -64,6 +24,7 @@ func (q *Queue) prepare(ctx context.Context) error {
 		return err
 	}
 	q.checkPersistence(ctx, info)
+	q.checkReplicas(info)
 
 	if err := q.client.SetNX(ctx, q.keys.layout(), layoutVersion, 0).Err(); err != nil {
 		return unavailable(ctx, err)
@@ -115,6 +76,14 @@ func (q *Queue) checkPersistence(ctx context.Context, info map[string]string) {
 		q.log.Warn("Redis persists nothing: all jobs are lost in a restart; set appendonly yes")
 	default:
 		q.log.Warn("the append-only file of Redis is off: jobs since the last snapshot are lost in a restart", "save", points["save"])
+	}
+}
+
+// checkReplicas warns when calls will fail for want of replicas.
+func (q *Queue) checkReplicas(info map[string]string) {
+	if n, err := strconv.Atoi(info["connected_slaves"]); err == nil && n < q.replicas {
+		q.log.Warn("Redis has fewer replicas than must confirm: nothing is queued or claimed until there are more",
+			"connected", n, "wanted", q.replicas)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 	"slashbatch/queue"
 )
 
-//go:embed lua/*.lua
+//go:embed lua/*.lua lua/prelude/*.lua
 var lua embed.FS
 
 // The scripts, one for each operation.
@@ -35,16 +36,25 @@ var (
 	byKeyScript      = newScript("bykey")
 	listScript       = newScript("list")
 	capacitiesScript = newScript("capacities")
+	pauseScript      = newScript("pause")
 	sweepScript      = newScript("sweep")
 )
+
+// prelude is what scripts share, each file after those that it needs.
+var prelude = []string{"names", "lists", "places", "jobs", "waiters", "ends"}
 
 // newScript puts the parts of the prelude that a script needs between its first
 // line, which holds its flags and must stay the first, and its body. Redis
 // creates every function anew at each call; leaving out those that are not
-// called makes small scripts several times faster.
+// called makes small scripts several times faster. What only a rare branch calls
+// is created there: where that begins a line "-- rarely: a b" names it.
 func newScript(name string) *redis.Script {
 	flags, body, _ := strings.Cut(source(name), "\n")
-	return redis.NewScript(flags + "\n" + needed(definitions(source("prelude")), body) + body)
+	var shared strings.Builder
+	for _, part := range prelude {
+		shared.WriteString(source("prelude/" + part))
+	}
+	return redis.NewScript(flags + "\n" + compose(definitions(shared.String()), body))
 }
 
 // definition is a top-level definition of the prelude: the names it defines and
@@ -58,6 +68,7 @@ var (
 	identifier = regexp.MustCompile(`[A-Za-z_]\w*`)
 	defined    = regexp.MustCompile(`^local (?:function )?(\w+(?:, \w+)*)`)
 	comment    = regexp.MustCompile(`(?m)(^| )--.*$`)
+	rarely     = regexp.MustCompile(`(?m)^ *-- rarely: (.*)\n`)
 )
 
 // definitions cuts the prelude before every line that begins with "local".
@@ -74,20 +85,42 @@ func definitions(prelude string) []definition {
 	return all
 }
 
-// needed is the text of the definitions that a body mentions, and of those that
-// they mention in turn. A definition mentions only earlier ones.
-func needed(all []definition, body string) string {
-	mentioned := map[string]bool{}
-	mention := func(text string) {
-		for _, name := range identifier.FindAllString(text, -1) {
-			mentioned[name] = true
-		}
+// compose puts the definitions that a body needs before it, and those that only
+// its rare branch needs there.
+func compose(all []definition, body string) string {
+	mentioned := mentions(comment.ReplaceAllString(body, ""))
+	at := rarely.FindStringSubmatchIndex(body)
+	if at == nil {
+		return needed(all, mentioned, nil) + body
 	}
-	mention(comment.ReplaceAllString(body, ""))
+	rare := mentions(body[at[2]:at[3]])
+	for name := range rare {
+		delete(mentioned, name)
+	}
+	first := needed(all, mentioned, nil)
+	return first + body[:at[0]] + needed(all, rare, mentioned) + body[at[1]:]
+}
+
+// mentions is the set of names in a text.
+func mentions(text string) map[string]bool {
+	names := map[string]bool{}
+	for _, name := range identifier.FindAllString(text, -1) {
+		names[name] = true
+	}
+	return names
+}
+
+// needed is the text of the definitions of the names mentioned, and of those that
+// they mention in turn, which it adds to these. A definition mentions only
+// earlier ones. Those that are there already are left out.
+func needed(all []definition, mentioned, there map[string]bool) string {
 	var text string
 	for _, d := range slices.Backward(all) {
-		if slices.ContainsFunc(d.names, func(name string) bool { return mentioned[name] }) {
-			mention(d.text)
+		in := func(names map[string]bool) bool {
+			return slices.ContainsFunc(d.names, func(name string) bool { return names[name] })
+		}
+		if in(mentioned) && !in(there) {
+			maps.Copy(mentioned, mentions(d.text))
 			text = d.text + text
 		}
 	}

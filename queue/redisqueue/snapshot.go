@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +38,7 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		before, after *redis.StringCmd
 		clock         *redis.TimeCmd
 		runs, workers *redis.MapStringStringCmd
+		paused        *redis.IntCmd
 		tables        = map[queue.Lane]*redis.StringCmd{}
 	)
 	commands, _ := q.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -46,6 +46,7 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		clock = p.Time(ctx)
 		runs = p.HGetAll(ctx, q.keys.runs())
 		workers = p.HGetAll(ctx, q.keys.workers())
+		paused = p.Exists(ctx, q.keys.paused())
 		for _, lane := range queue.Lanes {
 			tables[lane] = p.Get(ctx, q.keys.table(lane))
 		}
@@ -65,14 +66,16 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 	s := &queue.Snapshot{
 		Version: r.integer(before.Val()),
 		Now:     clock.Val().UTC().Truncate(time.Millisecond),
+		Paused:  paused.Val() == 1,
 		Lanes:   map[queue.Lane]queue.LaneSnapshot{},
 	}
+	running, alive := decodeRuns(&r, runs.Val()), decodeWorkers(&r, workers.Val(), s.Now)
 	for _, lane := range queue.Lanes {
-		s.Lanes[lane] = queue.LaneSnapshot{
-			Slots: slots(&r, workers.Val(), lane, s.Now),
-			Lines: decodeTable(tables[lane].Val()),
-			Runs:  decodeRuns(&r, runs.Val(), lane),
+		n := queue.LaneSnapshot{Lines: decodeTable(tables[lane].Val()), Runs: running[lane]}
+		for _, slots := range alive {
+			n.Slots += slots[lane]
 		}
+		s.Lanes[lane] = n
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("%w: snapshot: %w", queue.ErrUnavailable, r.err)
@@ -100,36 +103,42 @@ func decodeTable(table string) []queue.Line {
 	return lines
 }
 
-// decodeRuns reads "id started estimate lane worker" of the claims of a lane.
-func decodeRuns(r *reader, runs map[string]string, lane queue.Lane) []queue.Run {
-	decoded := make([]queue.Run, 0, len(runs))
+// decodeRuns reads "id started estimate list worker" of the claims, by lane.
+func decodeRuns(r *reader, runs map[string]string) map[queue.Lane][]queue.Run {
+	decoded := map[queue.Lane][]queue.Run{}
 	for _, run := range runs {
 		f := strings.SplitN(run, " ", 5)
-		if len(f) == 5 && f[3] == string(lane) {
-			decoded = append(decoded, queue.Run{
-				Started:  r.time(f[1]),
-				Estimate: time.Duration(r.integer(f[2])) * time.Millisecond,
-			})
+		if len(f) != 5 {
+			r.fail(fmt.Errorf("%q has %d fields, want 5", run, len(f)))
+			continue
 		}
+		user, lane := r.list(f[3])
+		decoded[lane] = append(decoded[lane], queue.Run{
+			Job:      f[0],
+			User:     user,
+			Worker:   f[4],
+			Started:  r.time(f[1]),
+			Estimate: time.Duration(r.integer(f[2])) * time.Millisecond,
+		})
 	}
 	return decoded
 }
 
-// slots adds up the slots in a lane of the workers alive now, each "expires
-// lane=n lane=n".
-func slots(r *reader, workers map[string]string, lane queue.Lane, now time.Time) int {
-	sum := 0
-	for _, w := range workers {
+// decodeWorkers returns the slots of the workers alive now, each "expires lane=n
+// lane=n".
+func decodeWorkers(r *reader, workers map[string]string, now time.Time) map[string]map[queue.Lane]int {
+	decoded := map[string]map[queue.Lane]int{}
+	for id, w := range workers {
 		f := strings.Fields(w)
 		if len(f) == 0 || !r.time(f[0]).After(now) {
 			continue
 		}
+		slots := map[queue.Lane]int{}
 		for _, s := range f[1:] {
-			if n, ok := strings.CutPrefix(s, string(lane)+"="); ok {
-				n, _ := strconv.Atoi(n)
-				sum += n
-			}
+			lane, n, _ := strings.Cut(s, "=")
+			slots[queue.Lane(lane)] = int(r.integer(n))
 		}
+		decoded[id] = slots
 	}
-	return sum
+	return decoded
 }

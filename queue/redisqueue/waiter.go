@@ -7,8 +7,8 @@ import (
 )
 
 // Join implements queue.Queue.
-func (q *Queue) Join(ctx context.Context, id, user string) (queue.Job, error) {
-	return found(q.run(ctx, joinScript, id, encodeUser(user)))
+func (q *Queue) Join(ctx context.Context, id, user string, runningCap int) (queue.Job, error) {
+	return found(q.run(ctx, joinScript, id, encodeUser(user), boundCap(runningCap), millis(q.settings.Retention)))
 }
 
 // Waits implements queue.Queue.

@@ -3,8 +3,8 @@
 -- nothing else empties a queue.
 --
 -- ARGV  1 claim  2 lane  3 worker  4 lease (ms)  5 retention (ms)
--- Returns {view, definition}, or false when no list may start a job, or the
---         claim has ended before.
+-- Returns {view, definition}, or false when no list may start a job, the queue
+--         is paused, or the claim has ended before.
 -- Cost  O(log lists + log sources): the best source of those that are open, the
 --       best list of those ready there, the job at its head. Lists at their cap
 --       and sources at capacity are in neither set, so none is ever passed over.
@@ -17,8 +17,11 @@ local function claimed(id)
 end
 
 local run = call('HGET', RUNS, claim)
-if run then return claimed(string.match(run, '^%S+')) end
-if call('EXISTS', spent_key(claim)) == 1 then return false end
+if run then
+  call('HSET', RUNS, claim, run) -- for the reason that touch has
+  return claimed(string.match(run, '^%S+'))
+end
+if call('EXISTS', spent_key(claim), PAUSED) > 0 then return false end
 
 -- One round is all it takes, unless keys were removed by hand; then the sets
 -- are put right on the way.
@@ -35,7 +38,7 @@ for _ = 1, 16 do
     call('HINCRBY', job_key(id), 'attempt', 1)
     call('HDEL', job_key(id), 'sealed', 'progress', 'error')
     call('ZADD', RUNNING, now + lease, id)
-    call('HSET', RUNS, claim, id .. ' ' .. int(now) .. ' ' .. int(o.estimate) .. ' ' .. lane .. ' ' .. ARGV[3])
+    call('HSET', RUNS, claim, id .. ' ' .. int(now) .. ' ' .. int(o.estimate) .. ' ' .. list .. ' ' .. ARGV[3])
     l.pending, l.sum, l.running, l.place = l.pending - 1, l.sum - o.estimate, l.running + 1, tick()
     rehead(l)
     load_source(source, 1)

@@ -1,60 +1,61 @@
 #!lua
 -- Enqueue: makes a job or finds the one that stands for the key.
 --
--- ARGV  1 id  2 list  3 kind  4 source  5 estimate (ms)  6 running cap
---       7 queued cap (0: none)  8 retry  9 key  10 digest of the key ("-": no key)
---       11 after  12 definition  13 layout version
--- Returns {"new", order, created, standing}
+-- ARGV  1 id  2 list  3 kind  4 source  5 class  6 estimate (ms)  7 running cap
+--       8 queued cap (0: none)  9 retry  10 key  11 digest of the key ("-": no key)
+--       12 after  13 definition  14 layout version  15 retention (ms)
+--       16 "1" if replicas are to confirm the answer else "0"
+-- Returns {"new", order, created, standing, estimate}
 --         {"job", "1" if this id was enqueued before, else "0", view}
 --         {"full", pending}
 --         {"layout", version found}
--- Cost  O(log lists); a wake and a change are published for a new job.
+-- Cost  O(log lists); for an active job of somebody else's list that the user
+--       takes over also O(jobs between it and the nearer end of that list). A
+--       wake and a change are published for a new job and for one taken over.
 
-local id, list, source, digest = ARGV[1], ARGV[2], ARGV[4], ARGV[10]
-local user = user_of(list)
+local id, list, source, class, digest = ARGV[1], ARGV[2], ARGV[4], ARGV[5], ARGV[11]
+local user, cap = user_of(list), tonumber(ARGV[7])
+retention = tonumber(ARGV[15])
 
 local layout = call('GET', LAYOUT)
-if layout ~= ARGV[13] then
+if layout ~= ARGV[14] then
   if layout then return {'layout', layout} end
-  call('SET', LAYOUT, ARGV[13]) -- the data was dropped under a running process
+  call('SET', LAYOUT, ARGV[14]) -- the data was dropped under a running process
 end
 
-local known = view(id)
-if known then return {'job', '1', known} end
-
-if digest ~= '-' then
-  local last = call('GET', pointer_key(digest))
-  local f = last and call('HMGET', job_key(last), 'list', 'status')
-  if f and f[1] then
-    local active = f[2] == 'pending' or f[2] == 'running'
-    if active then add_waiter(last, f[1], user) end
-    if active or last ~= ARGV[11] then return {'job', '0', view(last)} end
+local again = call('EXISTS', job_key(id)) == 1 and id
+local last = again or digest ~= '-' and call('GET', pointer_key(digest))
+if last then
+  -- rarely: find ask touch view
+  local j = find(last)
+  local active = j and (j.state == 'pending' or j.state == 'running')
+  if active and not again then ask(j, user, cap) end
+  if j and (again or active or last ~= ARGV[12]) then
+    local v = view(last)
+    if ARGV[16] == '1' then touch(last, v[1]) end
+    return {'job', again and '1' or '0', v}
   end
 end
 
 local l = load(list)
-local cap = tonumber(ARGV[7])
-if cap > 0 and l and l.pending >= cap then return {'full', l.pending} end
+local most = tonumber(ARGV[8])
+local queued = l and l.pending + l.delayed or 0
+if most > 0 and queued >= most then return {'full', queued} end
 
 local now, seq = clock(), tick()
+local learned = class ~= '' and call('HGET', ESTIMATES, class)
 l = l or fresh(list, seq)
-l.cap = tonumber(ARGV[6])
-local o = {estimate = tonumber(ARGV[5]), seq = seq, retry = tonumber(ARGV[8]), digest = digest, source = source}
+l.cap = cap
+local o = {estimate = tonumber(learned and string.match(learned, '%S+$') or ARGV[6]), seq = seq,
+  retry = tonumber(ARGV[9]), cap = cap, digest = digest, source = source}
 append(l, id, o)
-call('HSET', job_key(id), 'list', list, 'status', 'pending', 'kind', ARGV[3], 'key', ARGV[9],
-  'order', format_order(o), 'created', now, 'definition', ARGV[12])
+call('HSET', job_key(id), 'list', list, 'status', 'pending', 'kind', ARGV[3], 'key', ARGV[10],
+  'order', format_order(o), 'created', now, 'definition', ARGV[13])
+if class ~= '' then call('HSET', job_key(id), 'class', class) end
 save(l)
 if digest ~= '-' then call('SET', pointer_key(digest), id) end
-
--- The history keeps at most the records still there: for each new entry the two
--- oldest are looked at.
-local mine = mine_key(user)
-for _, old in ipairs(call('ZRANGE', mine, 0, 1)) do
-  if call('EXISTS', job_key(old)) == 0 then call('ZREM', mine, old) end
-end
-call('ZADD', mine, seq, id)
-call('PERSIST', mine)
+remember(user, seq, id)
 
 wake(list)
 announce(id, 'pending')
-return {'new', seq, now, standing(l, o)}
+return {'new', seq, now, standing(l, o), o.estimate}

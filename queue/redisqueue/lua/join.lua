@@ -1,10 +1,14 @@
 #!lua
--- Join: makes a user a waiter of a job that is pending or running.
+-- Join: makes a user a waiter of a job that is pending or running, who may take
+-- it over.
 --
--- ARGV  1 id  2 user
+-- ARGV  1 id  2 user  3 running cap of the user  4 retention (ms)
 -- Returns the view of the job, or false when there is none.
--- Cost  O(log holes).
+-- Cost  O(log lists), and when the job is taken over O(jobs between it and the
+--       nearer end of its list); then a wake and a change are published.
 
-local f = call('HMGET', job_key(ARGV[1]), 'list', 'status')
-if f[2] == 'pending' or f[2] == 'running' then add_waiter(ARGV[1], f[1], ARGV[2]) end
-return view(ARGV[1])
+retention = tonumber(ARGV[4])
+local j = find(ARGV[1])
+if not j then return false end
+if j.state == 'pending' or j.state == 'running' then ask(j, ARGV[2], tonumber(ARGV[3])) end
+return view(j.id)
