@@ -4,43 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"slashbatch/queue"
 )
 
-// beatLoop extends leases and sweeps, until ctx ends. While draining it
-// announces no slots.
-func (w *Worker) beatLoop(ctx, claiming context.Context) {
+// beatEvery is the longest time between two beats.
+const beatEvery = 5 * time.Second
+
+// beatLoop extends leases and sweeps, until ctx ends. It sweeps only after a beat
+// that was answered: a sweep that finds the queue back from an outage gives every
+// lease a new start, and this process's claims are to be known to be alive by then.
+func (w *Worker) beatLoop(ctx context.Context) {
 	cancels := w.Hub.Cancels()
 	for ctx.Err() == nil {
-		slots := w.Slots
-		if claiming.Err() != nil {
-			slots = nil
-		}
-		w.beat(ctx, slots)
-		if claiming.Err() == nil {
+		if w.beat(ctx) && !w.draining.Load() {
 			w.sweep(ctx)
 		}
-		wait(ctx, w.Poll, cancels)
+		wait(ctx, min(w.Poll, beatEvery), cancels)
 	}
 }
 
 // beat extends all leases in one call, and stops the runs whose claim is lost.
 // When the queue cannot be asked the runs go on: a lease that ran out meanwhile
 // is still good as long as nobody else has claimed the job, and publishing asks again.
-func (w *Worker) beat(ctx context.Context, slots map[queue.Lane]int) {
+func (w *Worker) beat(ctx context.Context) (answered bool) {
 	runs := w.running()
 	beats := make([]queue.Beat, len(runs))
 	for i, r := range runs {
 		beats[i] = queue.Beat{Holder: r.holder, Progress: r.progress()}
 	}
-	answers, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID, Slots: slots}, beats)
+	answers, err := w.Queue.Beat(ctx, w.announced(), beats)
 	if err != nil {
 		if ctx.Err() == nil && !w.away {
 			w.Log.Warn("leases could not be extended; trying again", "running", len(runs), "error", err)
 			w.away = true // said once: an outage must not fill the log
 		}
-		return
+		return false
 	}
 	if w.away {
 		w.Log.Info("the queue answers again", "running", len(runs))
@@ -51,6 +51,7 @@ func (w *Worker) beat(ctx context.Context, slots map[queue.Lane]int) {
 			runs[i].cancel(fmt.Errorf("%w: %w", errLost, lost))
 		}
 	}
+	return true
 }
 
 func (w *Worker) sweep(ctx context.Context) {
@@ -64,7 +65,7 @@ func (w *Worker) sweep(ctx context.Context) {
 }
 
 func (w *Worker) deregister() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	ctx, cancel := context.WithTimeout(w.last, lastWords)
 	defer cancel()
 	if _, err := w.Queue.Beat(ctx, queue.Worker{ID: w.ID}, nil); err != nil {
 		w.Log.Warn("the worker could not say goodbye; its slots count until its lease ends", "error", err)

@@ -64,16 +64,16 @@ func decide(s seen, p policy) action {
 		return serve // no fresh run is under way: what is there is the answer
 	case p.method == Look:
 		return nothing
-	case p.method == Get && held(s, p):
+	case p.method == Get && tooSoon(s, p):
 		return hold
 	default:
 		return enqueue
 	}
 }
 
-// held reports whether the key's last run ended without a result so recently
+// tooSoon reports whether the key's last run ended without a result so recently
 // that a GET does not start another.
-func held(s seen, p policy) bool {
+func tooSoon(s seen, p policy) bool {
 	if s.job == nil || s.job.State != queue.Failed && s.job.State != queue.Cancelled {
 		return false
 	}

@@ -2,32 +2,76 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"slashbatch/cache"
 	"slashbatch/internal/rows"
 	"slashbatch/queue"
 )
 
-// attempt is one run of an export under one claim.
-type attempt struct {
-	worker *Worker
-	job    queue.Job
-	holder queue.Holder
-	plan   Plan
-	log    *slog.Logger
-	steps  steps
+// exportTask is one run of an export under one claim.
+type exportTask struct {
+	held
+	plan  Plan
+	steps steps
 
 	// begun: the database has taken the query, so a failure may be its own doing.
 	begun  atomic.Bool
 	export atomic.Pointer[rows.Export]
 	total  atomic.Int64
+	// whole: this claim has run the query from beginning to end.
+	whole bool
+}
+
+// run makes the result, publishes it, and says how that went.
+func (a *exportTask) run(ctx context.Context) ending {
+	started := time.Now()
+	outcome, err := a.result(ctx)
+	if err != nil {
+		return a.broke(ctx, err)
+	}
+	a.log.Info("export finished", "endpoint", a.plan.Endpoint, "key", a.plan.Key, "rows", outcome.Rows, "bytes", outcome.Bytes, "took", time.Since(started))
+	document, _ := json.Marshal(outcome) // three numbers
+	return ending{verdict: finished, success: queue.Success{Outcome: document, Measured: a.whole}}
+}
+
+// panicked implements task.
+func (a *exportTask) panicked(err error) ending { return a.broke(context.Background(), err) }
+
+// broke is the ending of a run that did not come to its end.
+func (a *exportTask) broke(ctx context.Context, err error) ending {
+	switch judge(err, context.Cause(ctx), a.begun.Load(), a.steps.Broken) {
+	case lost:
+		a.log.Warn("claim lost, the job is left alone", "error", err)
+		return ending{verdict: lost}
+	case giveBack:
+		e := ending{verdict: giveBack, pause: outOfReach(err)}
+		if e.pause {
+			a.log.Warn("export given back: something it needs is out of reach", "error", err)
+		}
+		if e.pause && a.begun.Load() {
+			a.steps.Broken++
+			e.steps = a.steps.encode()
+		}
+		return e
+	}
+	a.log.Warn("export failed", "endpoint", a.plan.Endpoint, "key", a.plan.Key, "error", err)
+	_, crashed := errors.AsType[crashedError](err)
+	f := queue.Failure{Reason: reasonFor(err), Retry: !crashed}
+	if !f.Retry || a.job.Failures >= a.job.Retry {
+		a.onError(ctx, f.Reason)
+	} else {
+		f.After = retryDelay(a.job.Failures+1, rand.Float64()) //nolint:gosec // not a secret
+	}
+	return ending{verdict: failed, failure: f}
 }
 
 // progress is read by the heartbeat.
-func (a *attempt) progress() queue.Progress {
+func (a *exportTask) progress() queue.Progress {
 	p := queue.Progress{Total: a.total.Load()}
 	if e := a.export.Load(); e != nil {
 		p.Rows, p.Bytes = e.Progress()
@@ -35,8 +79,8 @@ func (a *attempt) progress() queue.Progress {
 	return p
 }
 
-// run makes the result, or finds it made already, and publishes it.
-func (a *attempt) run(ctx context.Context) (Outcome, error) {
+// result makes the result, or finds it made already, and publishes it.
+func (a *exportTask) result(ctx context.Context) (Outcome, error) {
 	entry, found, err := a.answered(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -45,10 +89,14 @@ func (a *attempt) run(ctx context.Context) (Outcome, error) {
 		a.log.Info("answered by a result that is there already", "key", a.plan.Key)
 		return outcomeOf(entry), nil
 	}
+	if !found && a.worker.gaveUp(a.job) {
+		return Outcome{}, crashedError{a.job.Crashes}
+	}
 	if !found {
 		if entry, err = a.produce(ctx); err != nil {
 			return Outcome{}, err
 		}
+		a.whole = true
 	}
 	a.begun.Store(false) // what fails from here on is not the query's doing
 	if err := a.onSuccess(ctx, entry); err != nil {
@@ -64,7 +112,7 @@ func outcomeOf(e cache.Entry) Outcome {
 // answered looks for a result that makes running needless: one that an earlier
 // claim of this job has published, or a valid one of the same request. A fresh
 // job takes only what was read after it was submitted.
-func (a *attempt) answered(ctx context.Context) (cache.Entry, bool, error) {
+func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 	if a.job.Attempt > 1 {
 		switch entry, err := a.worker.Catalog.ByJob(ctx, a.job.ID); {
 		case err == nil:
@@ -92,7 +140,7 @@ func (a *attempt) answered(ctx context.Context) (cache.Entry, bool, error) {
 }
 
 // produce runs the query into a new object and publishes it.
-func (a *attempt) produce(ctx context.Context) (cache.Entry, error) {
+func (a *exportTask) produce(ctx context.Context) (cache.Entry, error) {
 	source, ok := a.worker.Sources[a.plan.Source]
 	if !ok {
 		// Another worker of the fleet may have it: the configurations of two

@@ -1,7 +1,7 @@
 package jobs
 
 import (
-	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +16,7 @@ import (
 func TestClaimAnswerLost(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.Slots = map[queue.Lane]int{queue.LaneExport: 2}
 	id := s.submit(t, "SELECT 1 AS one", "")
 	var calls atomic.Int32
 	recovered := make(chan struct{})
@@ -107,8 +108,8 @@ func TestSealRefused(t *testing.T) {
 		times  int32
 	}{
 		"lost":             {&queue.LostError{State: queue.Running}, 1},
-		"never answered":   {queue.ErrUnavailable, publishTries},
-		"answered in time": {queue.ErrUnavailable, publishTries - 1},
+		"never answered":   {queue.ErrUnavailable, insistTries},
+		"answered in time": {queue.ErrUnavailable, insistTries - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +139,7 @@ func TestStepAfterSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left atomic.Int32
-	left.Store(publishTries)
+	left.Store(insistTries)
 	s.queue.fault = func(op string, call func() error) error {
 		if op == "steps" && left.Add(-1) >= 0 {
 			return queue.ErrUnavailable
@@ -163,6 +164,7 @@ func TestStepAfterSilence(t *testing.T) {
 func TestClaimedWhileStopping(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.Slots = map[queue.Lane]int{queue.LaneExport: 2}
 	asked, answer := make(chan struct{}), make(chan struct{})
 	var calls atomic.Int32
 	s.queue.fault = func(op string, call func() error) error {
@@ -191,27 +193,35 @@ func TestClaimedWhileStopping(t *testing.T) {
 }
 
 // A second signal ends the worker within a moment, also when nobody hears what
-// it has to say; the lease does the rest.
+// it has to say, or a call hangs whatever becomes of its context; the lease does
+// the rest.
 func TestStopWithoutQueue(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	var away atomic.Bool
-	s.queue.fault = func(string, func() error) error {
-		if away.Load() {
-			return errors.Join(queue.ErrUnavailable)
-		}
-		return nil
+	for _, hangs := range []bool{false, true} {
+		t.Run(fmt.Sprintf("hangs %v", hangs), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			var away atomic.Bool
+			s.queue.fault = func(string, func() error) error {
+				if !away.Load() {
+					return nil
+				}
+				if hangs {
+					<-t.Context().Done()
+				}
+				return queue.ErrUnavailable
+			}
+			s.submit(t, "SELECT pg_sleep(60)", "")
+			stop, kill, ended := s.start(t)
+			s.activity(t)
+			away.Store(true)
+			stop()
+			kill()
+			select {
+			case <-ended:
+			case <-time.After(lastWords + 3*time.Second):
+				t.Fatal("the worker goes on talking to a queue that is not there")
+			}
+			s.published(t, 0)
+		})
 	}
-	s.submit(t, "SELECT pg_sleep(60)", "")
-	stop, kill, ended := s.start(t)
-	s.activity(t)
-	away.Store(true)
-	stop()
-	kill()
-	select {
-	case <-ended:
-	case <-time.After(lastWords + 3*time.Second):
-		t.Fatal("the worker goes on talking to a queue that is not there")
-	}
-	s.published(t, 0)
 }

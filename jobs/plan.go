@@ -14,9 +14,12 @@ import (
 const planVersion = 1
 
 // Kinds of jobs.
-const KindExport = "export"
+const (
+	KindExport = "export"
+	KindSQL    = "sql"
+)
 
-// Plan is everything a worker needs to run a job: it reads no endpoint files,
+// Plan is everything a worker needs to run an export: it reads no endpoint files,
 // and runs the very version that was asked for. It travels through the queue
 // as JSON and holds no credential: data sources are named, not described.
 type Plan struct {
@@ -30,6 +33,8 @@ type Plan struct {
 	Endpoint string `json:"endpoint"`
 	// Owner is whose result it will be: "shared" or a user.
 	Owner string `json:"owner"`
+	// User asked for it first, whoever takes the job over; Submit fills it in.
+	User string `json:"user,omitempty"`
 	// SpecDigest identifies the endpoint's definition.
 	SpecDigest string `json:"spec"`
 
@@ -67,19 +72,34 @@ func (p Plan) Encode() ([]byte, error) {
 // rolling restart there are workers that know it.
 var errUnknownPlan = errors.New("the plan is of another version")
 
-// DecodePlan reads what Encode wrote.
-func DecodePlan(data []byte) (Plan, error) {
-	var p Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return Plan{}, fmt.Errorf("the job's plan cannot be read: %w", err)
+// decodePlan reads what Encode of a Plan or of a SQLPlan wrote: exactly one of
+// the two.
+func decodePlan(data []byte) (*Plan, *SQLPlan, error) {
+	var head struct {
+		Version int    `json:"v"`
+		Kind    string `json:"kind"`
 	}
-	if p.Version != planVersion || p.Kind != KindExport {
-		return Plan{}, fmt.Errorf("%w: this worker knows version %d and kind %s, not version %d and kind %q", errUnknownPlan, planVersion, KindExport, p.Version, p.Kind)
+	err := json.Unmarshal(data, &head)
+	switch {
+	case err != nil:
+	case head.Version == planVersion && head.Kind == KindExport:
+		p := new(Plan)
+		if err = json.Unmarshal(data, p); err == nil {
+			return p, nil, nil
+		}
+	case head.Version == planVersion && head.Kind == KindSQL:
+		p := new(SQLPlan)
+		if err = json.Unmarshal(data, p); err == nil {
+			return nil, p, nil
+		}
+	default:
+		return nil, nil, fmt.Errorf("%w: this worker knows version %d and the kinds %s and %s, not version %d and kind %q",
+			errUnknownPlan, planVersion, KindExport, KindSQL, head.Version, head.Kind)
 	}
-	return p, nil
+	return nil, nil, fmt.Errorf("the job's plan cannot be read: %w", err)
 }
 
-// Outcome is what a finished job leaves in the queue's record.
+// Outcome is what a finished export leaves in the queue's record.
 type Outcome struct {
 	Result int64 `json:"result"`
 	Rows   int64 `json:"rows"`

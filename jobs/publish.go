@@ -11,8 +11,8 @@ import (
 // comment for the order. Whatever is not published is deleted again, but for
 // an answer of the catalogue that never came: then the object may be the
 // published one.
-func (a *attempt) publish(ctx context.Context, sum rows.Summary, written rows.Written, columns []rows.Column, object string) (cache.Entry, error) {
-	if err := a.insist(ctx, func() error { return a.worker.Queue.Seal(ctx, a.holder) }); err != nil {
+func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows.Written, columns []rows.Column, object string) (cache.Entry, error) {
+	if err := a.insist(ctx, insistTries, func() error { return a.worker.Queue.Seal(ctx, a.holder) }); err != nil {
 		a.discard(object) // sealed or not, nobody has been told its name
 		return cache.Entry{}, err
 	}
@@ -21,7 +21,7 @@ func (a *attempt) publish(ctx context.Context, sum rows.Summary, written rows.Wr
 	ctx = a.worker.last
 	var entry cache.Entry
 	var won bool
-	err := a.insist(ctx, func() (err error) {
+	err := a.insist(ctx, insistTries, func() (err error) {
 		entry, won, err = a.worker.Catalog.Publish(ctx, a.publication(sum, written, columns, object))
 		return err
 	})
@@ -35,7 +35,7 @@ func (a *attempt) publish(ctx context.Context, sum rows.Summary, written rows.Wr
 	return entry, nil
 }
 
-func (a *attempt) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
+func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
 	file := cache.File{
 		Object: object, Stored: written.Stored, Rows: sum.Rows, Bytes: written.Plain, SHA256: written.SHA256,
 		ContentType: a.plan.ContentType, FileName: a.plan.FileName,
@@ -53,29 +53,8 @@ func (a *attempt) publication(sum rows.Summary, written rows.Written, columns []
 	}
 }
 
-// publishTries is how often a publishing step is tried while a backend does
-// not answer. The rows are read and stored by now: giving up at the first
-// stumble would throw hours of work away.
-const publishTries = 20
-
-// insist repeats a step that may be repeated until the backend answers.
-func (a *attempt) insist(ctx context.Context, step func() error) error {
-	for failures := 1; ; failures++ {
-		err := step()
-		if err == nil || !outOfReach(err) || failures == publishTries {
-			return err
-		}
-		if failures == 1 {
-			a.log.Warn("publishing waits for a backend", "error", err)
-		}
-		if wait(ctx, backoff(failures, a.worker.RetryInit), nil); ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-}
-
 // discard removes an object that nothing refers to.
-func (a *attempt) discard(object string) {
+func (a *exportTask) discard(object string) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	if err := a.worker.Store.Delete(ctx, object); err != nil {

@@ -2,160 +2,171 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
-	"slashbatch/cache"
-	"slashbatch/internal/rows"
 	"slashbatch/queue"
 )
 
-// verdict is what an attempt came to, as far as the queue is concerned.
-type verdict int
-
-const (
-	finished verdict = iota + 1 // the result is published
-	failed                      // it ended in an error that the asker should see
-	giveBack                    // something it needs is out of reach, or the worker stops
-	lost                        // somebody else decides about the job
-)
-
-// maxBroken is how often an export is begun again after the database or the
-// store went away in the middle of it, before that is taken for its own doing.
-const maxBroken = 3
-
-// judge decides what an attempt that ended in err comes to. cause is why its
-// context ended, if it has; begun says that the database had taken the query,
-// so that its end may be the query's own doing; broken is how often that has
-// happened before.
-func judge(err, cause error, begun bool, broken int) verdict {
-	switch {
-	case err == nil:
-		return finished
-	case errors.Is(cause, errLost):
-		return lost
-	case errors.Is(cause, errDrain):
-		return giveBack
-	}
-	if _, ok := errors.AsType[*queue.LostError](err); ok {
-		return lost
-	}
-	if outOfReach(err) && (!begun || broken < maxBroken) {
-		return giveBack
-	}
-	return failed
+// task is what a claimed job comes to in this process.
+type task interface {
+	// run does the work, or what is left of it, until that has ended or ctx has.
+	run(ctx context.Context) ending
+	// panicked is the ending of a run that did.
+	panicked(err error) ending
+	// progress is read by the heartbeat meanwhile.
+	progress() queue.Progress
 }
 
-// outOfReach reports whether a database, the store, the catalogue or the queue
-// could not be asked: nothing is wrong with the job itself.
-func outOfReach(err error) bool {
-	return rows.KindOf(err) == rows.Unavailable || errors.Is(err, cache.ErrUnavailable) || errors.Is(err, queue.ErrUnavailable)
+// ending is how a run ended, and what the queue is to be told of it.
+type ending struct {
+	verdict verdict
+	// success and failure are what is told when it has finished or failed.
+	success queue.Success
+	failure queue.Failure
+	// steps is a document to be recorded before that; nil for none, as when the
+	// claim is lost.
+	steps []byte
+	// pause: the slot waits before it asks for more.
+	pause bool
 }
 
-// serveJob runs a claimed job and tells the queue what came of it. pause is
-// true when the slot should wait before it asks for more.
-func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string) (pause bool) {
-	holder := queue.Holder{Job: c.Job.ID, Claim: claim}
-	log := w.Log.With("job", c.Job.ID, "attempt", c.Job.Attempt, "user", c.Job.User)
+// held is a job under a claim of this process.
+type held struct {
+	worker *Worker
+	job    queue.Job
+	holder queue.Holder
+	log    *slog.Logger
+}
+
+// task makes a task of a held job by its definition.
+func (h held) task(definition []byte) (task, error) {
+	export, sql, err := decodePlan(definition)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := decodeSteps(h.job.Steps, sql.steps())
+	if err != nil {
+		return nil, err
+	}
+	if sql != nil {
+		return &sqlTask{held: h, plan: *sql, steps: steps}, nil
+	}
+	return &exportTask{held: h, plan: *export, steps: steps}, nil
+}
+
+// serveJob runs a claimed job and tells the queue what came of it. turn grows
+// with every claim of the lane. pause is true when the slot should wait before
+// it asks for more.
+func (w *Worker) serveJob(ctx context.Context, c *queue.Claimed, claim string, turn int) (pause bool) {
+	h := held{
+		worker: w, job: c.Job, holder: queue.Holder{Job: c.Job.ID, Claim: claim},
+		log: w.Log.With("job", c.Job.ID, "attempt", c.Job.Attempt, "user", c.Job.User),
+	}
+	t, err := h.task(c.Definition)
 	// A run outlives ctx: stopping the worker means draining first.
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	a := &attempt{worker: w, job: c.Job, holder: holder, log: log, steps: decodeSteps(c.Job.Steps)}
-	r := &run{holder: holder, job: c.Job, cancel: cancel, progress: a.progress, ended: make(chan struct{})}
+	r := &run{holder: h.holder, job: c.Job, turn: turn, cancel: cancel, ended: make(chan struct{})}
+	r.progress = func() queue.Progress { return queue.Progress{} }
+	if t != nil {
+		r.progress = t.progress
+	}
 	w.add(r)
 	defer w.remove(r)
 
-	plan, err := DecodePlan(c.Definition)
-	if errors.Is(err, errUnknownPlan) {
-		log.Warn("export given back", "error", err)
-		w.tell(log, "release", func(ctx context.Context) error { return w.Queue.Release(ctx, holder) })
-		return true
+	var e ending
+	switch {
+	case errors.Is(err, errUnknownPlan):
+		h.log.Warn(c.Job.Kind+" given back", "error", err)
+		e = ending{verdict: giveBack, pause: true}
+	case err != nil:
+		h.log.Error(c.Job.Kind+" failed", "error", err)
+		e = ending{verdict: failed, failure: queue.Failure{Reason: err.Error()}}
+	default:
+		e = guarded(work, t)
 	}
-	if err != nil {
-		w.tell(log, "fail", func(ctx context.Context) error {
-			_, err := w.Queue.Fail(ctx, holder, err.Error(), false, nil)
-			return err
-		})
-		return false
-	}
-	a.plan = plan
-	started := time.Now()
-	outcome, err := a.guard(work)
-	switch judge(err, context.Cause(work), a.begun.Load(), a.steps.Broken) {
+	h.conclude(e, r.progress())
+	return e.pause
+}
+
+// guarded runs a task and turns a panic into its ending: one broken job must
+// not take the others of the process with it.
+func guarded(ctx context.Context, t task) (e ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = t.panicked(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	return t.run(ctx)
+}
+
+// conclude tells the queue how a run ended.
+func (h held) conclude(e ending, p queue.Progress) {
+	q := h.worker.Queue
+	release := func(ctx context.Context) error { return q.Release(ctx, h.holder) }
+	what, call := "release", release
+	switch e.verdict {
 	case finished:
-		document, _ := json.Marshal(outcome) // three numbers
-		w.tell(log, "finish", func(ctx context.Context) error { return w.Queue.Finish(ctx, holder, document) })
-		log.Info("export finished", "endpoint", plan.Endpoint, "key", plan.Key, "rows", outcome.Rows, "bytes", outcome.Bytes, "took", time.Since(started))
+		what, call = "finish", func(ctx context.Context) error { return q.Finish(ctx, h.holder, e.success) }
 	case failed:
-		reason := reasonFor(err)
-		log.Warn("export failed", "endpoint", plan.Endpoint, "key", plan.Key, "error", err)
-		if c.Job.Failures >= plan.Retry {
-			a.onError(work, reason)
-		}
-		w.tell(log, "fail", func(ctx context.Context) error {
-			_, err := w.Queue.Fail(ctx, holder, reason, true, nil)
+		what, call = "fail", func(ctx context.Context) error {
+			_, err := q.Fail(ctx, h.holder, e.failure)
 			return err
-		})
-	case giveBack:
-		pause = outOfReach(err)
-		if pause {
-			log.Warn("export given back: something it needs is out of reach", "error", err)
 		}
-		broke := pause && a.begun.Load()
-		if broke {
-			a.steps.Broken++
-		}
-		w.tell(log, "release", func(ctx context.Context) error {
-			if broke {
-				if err := a.send(ctx); err != nil {
-					return err
-				}
-			}
-			return w.Queue.Release(ctx, holder)
-		})
-	case lost:
-		log.Warn("claim lost, the job is left alone", "error", err)
-		// For a cancelled job this is the acknowledgement that frees its place.
-		w.tell(log, "release", func(ctx context.Context) error { return w.Queue.Release(ctx, holder) })
 	}
-	return pause
+	h.worker.tell(h.log, what, func(ctx context.Context) error {
+		var err error
+		if e.steps != nil {
+			err = h.send(ctx, e.steps, p)
+		}
+		if err == nil {
+			e.steps = nil
+			err = call(ctx)
+		}
+		if isLost(err) && what != "release" {
+			h.log.Warn("claim lost, the queue refused to "+what+" the job", "error", err)
+			what, call, e.steps = "release", release, nil
+		}
+		if isLost(err) {
+			// Of a cancelled job this is the acknowledgement that frees its place.
+			return release(ctx)
+		}
+		return err
+	})
 }
 
-// code is the SQLSTATE in words for whoever looks the failure up.
-func code(e *rows.Error) string {
-	if e.Code == "" {
-		return ""
+// send sends the steps document once, fenced by the claim.
+func (h held) send(ctx context.Context, document []byte, progress queue.Progress) error {
+	answers, err := h.worker.Queue.Beat(ctx, h.worker.announced(),
+		[]queue.Beat{{Holder: h.holder, Progress: progress, Steps: document}})
+	if err != nil {
+		return err
 	}
-	return " (SQLSTATE " + e.Code + "); the log has the details"
+	return answers[0]
 }
 
-// reasonFor is what the asker is told: what they can act on. The rest is for
-// the log.
-func reasonFor(err error) string {
-	if e, ok := errors.AsType[*rows.Error](err); ok {
-		switch e.Kind {
-		case rows.BadValue, rows.Timeout, rows.Cancelled:
-			return e.Reason
-		case rows.BadQuery:
-			if strings.HasPrefix(e.Code, "22") {
-				return e.Reason // about the data: a division by zero
-			}
-			// Other words of the database name tables, columns and rights of an
-			// endpoint whose author the asker need not be.
-			return "the query of this endpoint failed" + code(e)
+// insistTries is how often a step of the work is tried while a backend does not
+// answer. Giving up at the first stumble could throw hours of work away.
+const insistTries = 20
+
+// insist repeats a step that may be repeated until the backend answers, ctx
+// ends, or so many tries (0: no number) are used up.
+func (h held) insist(ctx context.Context, tries int, step func() error) error {
+	for failures := 1; ; failures++ {
+		err := step()
+		if err == nil || !outOfReach(err) || failures == tries {
+			return err
 		}
-		if errors.Is(err, rows.ErrTooLarge) {
-			return rows.ErrTooLarge.Error()
+		if failures == 1 {
+			h.log.Warn("the work waits for a backend", "error", err)
+		}
+		if wait(ctx, backoff(failures, h.worker.RetryInit), nil); ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
-	if outOfReach(err) {
-		return "the export broke off again and again because a service it needs went away"
-	}
-	return "the export could not be written"
 }
 
 // tellFor is how long a worker goes on trying to tell the queue how a job
@@ -174,7 +185,7 @@ func (w *Worker) tell(log *slog.Logger, what string, call func(context.Context) 
 			return
 		}
 		if !errors.Is(err, queue.ErrUnavailable) {
-			if _, ok := errors.AsType[*queue.LostError](err); !ok || what != "release" {
+			if !isLost(err) {
 				log.Warn("the queue refused to "+what+" the job", "error", err)
 			}
 			return
@@ -184,15 +195,4 @@ func (w *Worker) tell(log *slog.Logger, what string, call func(context.Context) 
 			return
 		}
 	}
-}
-
-// guard runs the attempt and turns a panic into its error: one broken job must
-// not take the others of the process with it.
-func (a *attempt) guard(ctx context.Context) (out Outcome, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return a.run(ctx)
 }

@@ -14,6 +14,7 @@ import (
 type run struct {
 	holder   queue.Holder
 	job      queue.Job
+	turn     int // grows with every claim of the lane
 	cancel   context.CancelCauseFunc
 	progress func() queue.Progress
 	ended    chan struct{} // closed when the queue has been told
@@ -42,20 +43,25 @@ func (w *Worker) running() []*run {
 	return slices.Collect(maps.Values(w.runs))
 }
 
-// stopRuns cancels everything that runs, and whatever still begins to. Of one
-// user's jobs the newest is given back first, since each goes to the head of
-// the list: so they keep their order.
+// stopRuns cancels everything that runs, and whatever still begins to. Of each
+// list what was claimed last is given back first, since each job goes to the
+// head: so they keep their order.
 func (w *Worker) stopRuns(cause error) {
 	w.mu.Lock()
 	w.stopped = cause
 	w.mu.Unlock()
 	time.AfterFunc(lastWords, w.giveUp)
-	byUser := map[string][]*run{}
-	for _, r := range w.running() {
-		byUser[r.job.User] = append(byUser[r.job.User], r)
+	type list struct {
+		lane queue.Lane
+		user string
 	}
-	for _, runs := range byUser {
-		slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(b.job.Order, a.job.Order) })
+	byList := map[list][]*run{}
+	for _, r := range w.running() {
+		l := list{r.job.Lane, r.job.User}
+		byList[l] = append(byList[l], r)
+	}
+	for _, runs := range byList {
+		slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(b.turn, a.turn) })
 		go func() {
 			for _, r := range runs {
 				r.cancel(cause)

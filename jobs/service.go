@@ -86,7 +86,7 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 	case serve:
 		return s.ready(saw), false, nil
 	case join:
-		job, err := s.queue.Join(ctx, saw.job.ID, r.User)
+		job, err := s.queue.Join(ctx, saw.job.ID, r.User, r.RunningCap)
 		if errors.Is(err, queue.ErrNotFound) || err == nil && job.State.Final() {
 			return Status{}, true, nil // it ended meanwhile: there is something newer to see
 		}
@@ -99,6 +99,7 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 		status, err := s.ofJob(ctx, *saw.job)
 		return status, false, err
 	}
+	r.Plan.User = r.User
 	definition, err := r.Plan.Encode()
 	if err != nil {
 		return Status{}, false, err
@@ -110,7 +111,7 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 	made, err := s.enqueue(ctx, queue.Submission{
 		ID: uuid.NewString(), Key: r.Plan.Key, After: after,
 		User: r.User, Lane: queue.LaneExport, Kind: r.Plan.Kind, Source: r.Plan.Source,
-		Estimate: r.Estimate, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap,
+		Class: r.Plan.Endpoint, Estimate: r.Estimate, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap,
 		Retry: r.Plan.Retry, Definition: definition,
 	})
 	if err != nil {
@@ -122,6 +123,16 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 	status, err = s.ofJob(ctx, made.Job)
 	status.Created = made.Created
 	return status, false, err
+}
+
+// SubmitSQL queues a SQL job.
+func (s *Service) SubmitSQL(ctx context.Context, r SQLRequest) (queue.Job, error) {
+	sub, err := r.Submission(uuid.NewString())
+	if err != nil {
+		return queue.Job{}, err
+	}
+	made, err := s.enqueue(ctx, sub)
+	return made.Job, err
 }
 
 // enqueue repeats a call whose answer was lost: the job's id makes that safe.
@@ -216,6 +227,20 @@ func (s *Service) LeaveKey(ctx context.Context, key, user string) (Status, error
 		return Status{}, err
 	}
 	return s.Leave(ctx, job.ID, user)
+}
+
+// FirstAsker is the user who asked for the export first; the job may stand in
+// somebody else's list by now.
+func (s *Service) FirstAsker(ctx context.Context, id string) (string, error) {
+	definition, err := s.queue.Definition(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	export, _, err := decodePlan(definition)
+	if err != nil || export == nil {
+		return "", nil //nolint:nilerr // of another version: as if nobody had
+	}
+	return export.User, nil
 }
 
 // Waits reports whether the user is among those who wait, or waited, for the job.

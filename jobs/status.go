@@ -41,7 +41,8 @@ type Status struct {
 	// Entry is set when Completed.
 	Entry *cache.Entry
 	// Position: 0 running, 1 next; ETA until complete. Set while Pending and
-	// InProgress; ETA is nil when its own run has overrun the estimate.
+	// InProgress; ETA is nil when its own run has overrun the estimate, and while
+	// the queue is paused.
 	Position *int
 	ETA      *time.Duration
 	// Progress is between 0 and 1 when a total is expected.
@@ -96,6 +97,9 @@ func (s *Service) ofJob(ctx context.Context, job queue.Job) (Status, error) {
 		}
 		status.place(job, snapshot)
 	case queue.Done:
+		if job.Kind != KindExport {
+			return status, nil // it answers no request
+		}
 		entry, err := s.entryOfJob(ctx, job)
 		if errors.Is(err, cache.ErrNotFound) {
 			status.Word = WordUnknown // finished once, but the file is gone
@@ -124,25 +128,31 @@ func (s *Service) entryOfJob(ctx context.Context, job queue.Job) (cache.Entry, e
 
 // place fills in position, ETA and progress.
 func (s *Status) place(job queue.Job, snapshot *queue.Snapshot) {
-	lane := snapshot.Lanes[job.Lane]
-	if job.State == queue.Pending {
-		position := queue.Position(lane, job.Standing)
-		eta := queue.ETA(lane, snapshot.Now, job.Standing, job.Estimate)
-		s.Position, s.ETA = &position, &eta
-		return
-	}
-	running := 0
-	s.Position = &running
-	// The snapshot may be from before the job was claimed.
-	now := snapshot.Now
-	if now.Before(job.Started) {
-		now = job.Started
-	}
-	if left, ok := queue.Remaining(now, job.Started, job.Estimate); ok {
-		s.ETA = &left
-	}
-	if p := job.Progress; p.Total > 0 {
+	s.Position, s.ETA = Place(job, snapshot)
+	if p := job.Progress; job.State == queue.Running && p.Total > 0 {
 		done := min(float64(p.Rows)/float64(p.Total), 0.99) // 1 is for the published file
 		s.Progress = &done
 	}
+}
+
+// Place is the position of a pending or running job, and the time until it is
+// complete, nil when nothing can be said: its own run has overrun, or the queue
+// is paused.
+func Place(job queue.Job, snapshot *queue.Snapshot) (position *int, eta *time.Duration) {
+	lane := snapshot.Lanes[job.Lane]
+	now := snapshot.Now
+	n, left, ok := 0, time.Duration(0), true
+	if job.State == queue.Pending {
+		n = queue.Position(lane, job.Standing)
+		left = queue.ETA(lane, now, job.Standing, job.Estimate)
+	} else {
+		if now.Before(job.Started) { // the snapshot is from before the claim
+			now = job.Started
+		}
+		left, ok = queue.Remaining(now, job.Started, job.Estimate)
+	}
+	if !ok || snapshot.Paused {
+		return &n, nil
+	}
+	return &n, &left
 }

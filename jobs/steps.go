@@ -1,20 +1,23 @@
 package jobs
 
 import (
-	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
-	"slashbatch/cache"
+	"slashbatch/internal/rows"
 	"slashbatch/queue"
 )
 
-// steps is the document in which the queue keeps how the steps of an
-// endpoint's job stand. A step has effects, so it is never run twice: it is
-// recorded as running, fenced by the claim, before it is sent, and a claim
-// that finds it so from an earlier claim marks it unknown and goes on.
+// steps is the document in which the queue keeps how the steps of a job stand.
+// A step has effects, so it is never run twice: it is recorded as running,
+// fenced by the claim, before it is sent, and a claim that finds it so from an
+// earlier one sends it again only if it was declared repeatable.
 type steps struct {
+	// Main are the steps of a SQL job, in order.
+	Main []step `json:"steps,omitempty"`
+	// OnSuccess and OnError are an endpoint's; nil as long as they are pending.
 	OnSuccess *step `json:"onsuccess,omitempty"`
 	OnError   *step `json:"onerror,omitempty"`
 	// Broken counts the runs that broke off because a service went away after
@@ -24,99 +27,164 @@ type steps struct {
 }
 
 type step struct {
-	Status  string    `json:"status"`
-	Started time.Time `json:"started"`
+	State   StepState `json:"status"`
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
 	Error   string    `json:"error,omitempty"`
+	// Backend is the server process that was given a step that runs.
+	Backend *rows.Backend `json:"backend,omitempty"`
 }
 
-// The statuses of a step.
+// Why a step, and with it its job, is unknown: its worker was lost, or had to
+// stop and the database did not say that the step had no effect.
 const (
-	stepRunning = "running"
-	stepDone    = "done"
-	stepFailed  = "failed"
-	stepUnknown = "unknown"
+	lostReason    = "worker lost while this step ran; its effect is unknown"
+	stoppedReason = "worker stopped while this step ran; its effect is unknown"
 )
 
-func decodeSteps(data []byte) steps {
+// decodeSteps reads the document of a job with n main steps; all are pending
+// as long as there is none. An error wraps errUnknownPlan.
+func decodeSteps(document []byte, n int) (steps, error) {
 	var s steps
-	if data != nil {
-		_ = json.Unmarshal(data, &s) // written by another version: as if none had run
-	}
-	return s
-}
-
-// stepTimeout bounds a step; it holds a worker's slot.
-const stepTimeout = 10 * time.Minute
-
-// onSuccess runs the endpoint's step for a published result. Whatever comes of
-// the step, the job is done; an error says that the queue could not be told of
-// it, so that it has not begun.
-func (a *attempt) onSuccess(ctx context.Context, e cache.Entry) error {
-	return a.step(ctx, &a.steps.OnSuccess, a.plan.OnSuccess, map[string]string{
-		"batch.job_id": a.job.ID, "batch.row_count": strconv.FormatInt(e.File.Rows, 10),
-	})
-}
-
-// onError runs the endpoint's step for a job that is about to be failed.
-func (a *attempt) onError(ctx context.Context, reason string) {
-	_ = a.step(ctx, &a.steps.OnError, a.plan.OnError, map[string]string{
-		"batch.job_id": a.job.ID, "batch.error_message": reason,
-	})
-}
-
-func (a *attempt) step(ctx context.Context, at **step, sql string, settings map[string]string) error {
-	if sql == "" {
-		return nil
-	}
-	if known := *at; known != nil {
-		if known.Status == stepRunning {
-			known.Status, known.Error = stepUnknown, "worker lost while this step ran; its effect is unknown"
-			a.log.Warn("a step of an earlier claim may or may not have run; it is not repeated")
-			_ = a.record(ctx)
+	if document != nil {
+		if err := json.Unmarshal(document, &s); err != nil {
+			return steps{}, fmt.Errorf("%w: its steps cannot be read: %w", errUnknownPlan, err)
 		}
-		return nil
+		if len(s.Main) > 0 && len(s.Main) != n {
+			return steps{}, fmt.Errorf("%w: it has %d steps, and %d on record", errUnknownPlan, n, len(s.Main))
+		}
 	}
-	// Neither losing the claim nor a drain cuts a step short, but the end of
-	// all patience does: then its transaction is undone.
-	ctx, cancel := context.WithTimeout(a.worker.last, stepTimeout)
-	defer cancel()
-	*at = &step{Status: stepRunning, Started: time.Now().UTC()}
-	if err := a.record(ctx); err != nil {
-		// Not recorded, so not run: run unrecorded it could run twice.
-		a.log.Error("a step was not begun because it could not be recorded", "error", err)
-		*at = nil
-		return err
+	for len(s.Main) < n {
+		s.Main = append(s.Main, step{State: StepPending})
 	}
-	source, ok := a.worker.Sources[a.plan.StepsSource]
-	if !ok {
-		(*at).Status, (*at).Error = stepFailed, "this worker has no data source "+a.plan.StepsSource
-	} else if err := source.Run(ctx, sql, settings); err != nil {
-		(*at).Status, (*at).Error = stepFailed, err.Error()
-	} else {
-		(*at).Status = stepDone
-	}
-	if (*at).Status == stepFailed {
-		a.log.Warn("a step failed; the job's own outcome stands", "error", (*at).Error)
-	}
-	_ = a.record(ctx) // the claim is checked again when the job ends
-	return nil
+	return s, nil
 }
 
-// record sends the steps document until it is answered.
-func (a *attempt) record(ctx context.Context) error {
-	return a.insist(ctx, func() error { return a.send(ctx) })
+func (s steps) encode() []byte {
+	document, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings, numbers and times
+	}
+	return document
 }
 
-// send sends the steps document, fenced by the claim.
-func (a *attempt) send(ctx context.Context) error {
-	document, err := json.Marshal(a.steps)
+// move sets the state of a step, at a time. It panics at a move that is not in
+// the table: no outcome of a database leads there, only a mistake in this package.
+func (s *step) move(next StepState, reason string, at time.Time) {
+	state, err := s.State.to(next)
 	if err != nil {
-		return err
+		panic(err)
 	}
-	answers, err := a.worker.Queue.Beat(ctx, queue.Worker{ID: a.worker.ID, Slots: a.worker.Slots},
-		[]queue.Beat{{Holder: a.holder, Progress: a.progress(), Steps: document}})
+	s.State, s.Error = state, reason
+	if next != StepRunning {
+		s.Backend = nil
+	}
+	switch next {
+	case StepRunning:
+		s.Started, s.Ended = at, time.Time{}
+	case StepPending:
+		s.Started = time.Time{}
+	case StepSkipped:
+	default:
+		s.Ended = at
+	}
+}
+
+// stopAt ends the main steps at step i, which comes to this state: the later
+// ones are not run any more.
+func (s *steps) stopAt(i int, state StepState, reason string, at time.Time) {
+	s.Main[i].move(state, reason, at)
+	s.skip(at)
+}
+
+// skip gives up all main steps that have not begun.
+func (s *steps) skip(at time.Time) {
+	for i := range s.Main {
+		if s.Main[i].State == StepPending {
+			s.Main[i].move(StepSkipped, "", at)
+		}
+	}
+}
+
+// move is what is to be done about the main steps of a job.
+type move int
+
+const (
+	runStep  move = iota + 1 // step i is next
+	endStep                  // step i was left running by an earlier claim
+	giveUp                   // step i is why the job has failed
+	complete                 // all are done
+)
+
+// next reads the steps in order. Whatever happened in earlier claims, and
+// wherever they broke off, is in their states.
+func (s steps) next() (i int, m move) {
+	for i, step := range s.Main {
+		switch step.State {
+		case StepDone:
+		case StepPending:
+			return i, runStep
+		case StepRunning:
+			return i, endStep
+		default:
+			return i, giveUp
+		}
+	}
+	return len(s.Main), complete
+}
+
+// Step is how a step stands, for people.
+type Step struct {
+	// Name is "1", "2", … of a SQL job's steps, "onsuccess" or "onerror".
+	Name           string
+	State          StepState
+	Started, Ended time.Time
+	// Error is why it failed, or why nobody knows.
+	Error string
+}
+
+// StepsOf tells how the steps of a job stand. Nobody can write to the document
+// of a job that has been cancelled, or failed without a worker, so what was open
+// then is told here.
+func StepsOf(job queue.Job, definition []byte) ([]Step, error) {
+	export, sql, err := decodePlan(definition)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return answers[0]
+	document, err := decodeSteps(job.Steps, sql.steps())
+	if err != nil {
+		return nil, err
+	}
+	var out []Step
+	add := func(name string, s *step) {
+		if s == nil {
+			s = &step{State: StepPending}
+		}
+		s.close(job)
+		out = append(out, Step{Name: name, State: s.State, Started: s.Started, Ended: s.Ended, Error: s.Error})
+	}
+	for i := range document.Main {
+		add(strconv.Itoa(i+1), &document.Main[i])
+	}
+	if export != nil && export.OnSuccess != "" {
+		add("onsuccess", document.OnSuccess)
+	}
+	if export != nil && export.OnError != "" {
+		add("onerror", document.OnError)
+	}
+	return out, nil
+}
+
+// close gives an open step of a job that has ended the state in which that has
+// left it.
+func (s *step) close(job queue.Job) {
+	switch {
+	case !job.State.Final() || s.State.Final():
+	case s.State == StepPending:
+		s.move(StepSkipped, "", job.Ended)
+	case job.State == queue.Cancelled:
+		s.move(StepCancelled, "", job.Ended)
+	default:
+		s.move(StepUnknown, lostReason, job.Ended)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slashbatch/cache"
@@ -36,6 +37,10 @@ type WorkerOptions struct {
 	RetryInit time.Duration
 	// Drain is how long running jobs may go on once the worker is to stop.
 	Drain time.Duration
+	// Crashes is how many workers of one job may be lost before it is given up. The
+	// queue has a limit of its own, which has to be higher: a job that reaches
+	// that is failed without a worker, and none of its steps run.
+	Crashes int
 }
 
 // Worker runs jobs until it is told to stop.
@@ -45,16 +50,19 @@ type Worker struct {
 	runs    map[string]*run // by claim id
 	stopped error           // why running jobs were stopped, once they were
 	// last ends a moment after that: whoever has not answered by then is not
-	// waited for any longer.
-	last   context.Context
-	giveUp context.CancelFunc
-	away   bool // the queue did not answer the last beat; used by beatLoop only
+	// waited for any longer. asking does so after the last claims were to be made.
+	last, asking       context.Context
+	giveUp, stopAsking context.CancelFunc
+	draining           atomic.Bool // no more claims
+	away               bool        // the queue did not answer the last beat; used by beatLoop only
 }
 
 // NewWorker returns a worker; Run starts it.
 func NewWorker(o WorkerOptions) *Worker {
+	o.Queue = prompt{o.Queue}
 	w := &Worker{WorkerOptions: o, runs: map[string]*run{}}
 	w.last, w.giveUp = context.WithCancel(context.Background())
+	w.asking, w.stopAsking = context.WithCancel(w.last)
 	return w
 }
 
@@ -71,17 +79,20 @@ var (
 // for a moment only: what it could not be told is left to the leases.
 func (w *Worker) Run(ctx, hard context.Context) {
 	defer w.giveUp()
+	defer w.stopAsking()
 	w.Log.Info("worker started", "worker", w.ID, "slots", w.Slots)
 	// Beating goes on during the drain: what still runs must keep its leases.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	var beats, slots sync.WaitGroup
-	beats.Go(func() { w.beatLoop(beating, ctx) })
+	beats.Go(func() { w.beatLoop(beating) })
 	for lane, n := range w.Slots {
 		if n > 0 {
 			slots.Go(func() { w.serveLane(ctx, lane, n) })
 		}
 	}
 	<-ctx.Done()
+	w.draining.Store(true)
+	time.AfterFunc(lastWords, w.stopAsking)
 	ended := make(chan struct{})
 	go func() { slots.Wait(); close(ended) }()
 	select {
@@ -107,7 +118,7 @@ func (w *Worker) serveLane(ctx context.Context, lane queue.Lane, n int) {
 	wakes := w.Hub.Wakes()
 	var running sync.WaitGroup
 	defer running.Wait()
-	for {
+	for turn := 0; ; turn++ {
 		select {
 		case <-ctx.Done():
 			return
@@ -118,7 +129,7 @@ func (w *Worker) serveLane(ctx context.Context, lane queue.Lane, n int) {
 			return // ctx ended
 		}
 		running.Go(func() {
-			if pause := w.serveJob(ctx, claimed, claim); pause {
+			if pause := w.serveJob(ctx, claimed, claim, turn); pause {
 				wait(ctx, w.RetryInit, nil)
 			}
 			free <- struct{}{}
@@ -132,11 +143,11 @@ func (w *Worker) serveLane(ctx context.Context, lane queue.Lane, n int) {
 func (w *Worker) claim(ctx context.Context, lane queue.Lane, wakes <-chan struct{}) (*queue.Claimed, string) {
 	id, failures := uuid.NewString(), 0
 	for ctx.Err() == nil {
-		claimed, err := w.Queue.Claim(ctx, queue.ClaimRequest{ClaimID: id, Worker: w.ID, Lane: lane})
+		// A call on its way is not given up when ctx ends: what it takes would be
+		// lost for a lease.
+		claimed, err := w.Queue.Claim(w.asking, queue.ClaimRequest{ClaimID: id, Worker: w.ID, Lane: lane})
 		switch {
 		case err != nil && ctx.Err() != nil:
-			// The claim may have happened; nobody will beat for it, so it is
-			// given back now rather than when its lease runs out.
 			w.giveBackLost(lane, id)
 			return nil, ""
 		case err != nil:
@@ -144,6 +155,9 @@ func (w *Worker) claim(ctx context.Context, lane queue.Lane, wakes <-chan struct
 				w.Log.Warn("the queue cannot be asked for work; trying again", "lane", lane, "error", err)
 			}
 			wait(ctx, backoff(failures, w.Poll), nil)
+		case claimed != nil && ctx.Err() != nil:
+			w.giveBack(queue.Holder{Job: claimed.Job.ID, Claim: id})
+			return nil, ""
 		case claimed != nil:
 			return claimed, id
 		default:
@@ -156,10 +170,15 @@ func (w *Worker) claim(ctx context.Context, lane queue.Lane, wakes <-chan struct
 	return nil, ""
 }
 
+// giveBack releases a job that was claimed while stopping.
+func (w *Worker) giveBack(h queue.Holder) {
+	w.tell(w.Log.With("job", h.Job), "release", func(ctx context.Context) error { return w.Queue.Release(ctx, h) })
+}
+
 // giveBackLost repeats a claim whose answer was lost while stopping, to learn
 // which job it took, if any, and releases that.
 func (w *Worker) giveBackLost(lane queue.Lane, id string) {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	ctx, cancel := context.WithTimeout(w.last, lastWords)
 	defer cancel()
 	claimed, err := w.Queue.Claim(ctx, queue.ClaimRequest{ClaimID: id, Worker: w.ID, Lane: lane})
 	if err == nil && claimed != nil {
@@ -170,8 +189,21 @@ func (w *Worker) giveBackLost(lane queue.Lane, id string) {
 	}
 }
 
-// lastWords bounds what a stopping worker says to the queue.
-const lastWords = 5 * time.Second
+// gaveUp reports whether so many workers of a job were lost that it is not to be
+// begun again.
+func (w *Worker) gaveUp(j queue.Job) bool { return w.Crashes > 0 && j.Crashes >= w.Crashes }
+
+// announced is what this process is to the queue: without slots once it drains.
+func (w *Worker) announced() queue.Worker {
+	if w.draining.Load() {
+		return queue.Worker{ID: w.ID}
+	}
+	return queue.Worker{ID: w.ID, Slots: w.Slots}
+}
+
+// lastWords bounds what a stopping worker says to the queue, and how long it
+// waits for a database to say how a step has ended.
+const lastWords = 8 * time.Second
 
 // wait sleeps for d, until ctx ends, or until woken.
 func wait(ctx context.Context, d time.Duration, wakes <-chan struct{}) {

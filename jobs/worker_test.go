@@ -68,12 +68,17 @@ func (q *faultyQueue) Seal(ctx context.Context, h queue.Holder) error {
 	return q.try("seal", func() error { return q.Queue.Seal(ctx, h) })
 }
 
-func (q *faultyQueue) Finish(ctx context.Context, h queue.Holder, outcome []byte) error {
-	return q.try("finish", func() error { return q.Queue.Finish(ctx, h, outcome) })
+func (q *faultyQueue) Finish(ctx context.Context, h queue.Holder, s queue.Success) error {
+	return q.try("finish", func() error { return q.Queue.Finish(ctx, h, s) })
 }
 
 func (q *faultyQueue) Release(ctx context.Context, h queue.Holder) error {
 	return q.try("release", func() error { return q.Queue.Release(ctx, h) })
+}
+
+func (q *faultyQueue) Fail(ctx context.Context, h queue.Holder, f queue.Failure) (state queue.State, err error) {
+	err = q.try("fail", func() (err error) { state, err = q.Queue.Fail(ctx, h, f); return err })
+	return state, err
 }
 
 // faultyStore is out of reach while away, and counts the objects begun.
@@ -140,7 +145,7 @@ func newSite(t *testing.T) *site {
 	s.WorkerOptions = WorkerOptions{
 		Queue: s.queue, Store: s.store, Catalog: record, Sources: map[string]*rows.Source{"default": source},
 		Hub: NewHub(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), ID: "w",
-		Slots: map[queue.Lane]int{queue.LaneExport: 2},
+		Slots: map[queue.Lane]int{queue.LaneExport: 2, queue.LaneSQL: 2},
 		Poll:  20 * time.Millisecond, RetryInit: 20 * time.Millisecond, Drain: time.Minute,
 	}
 	return s
@@ -149,12 +154,17 @@ func newSite(t *testing.T) *site {
 // start runs a worker until stop or kill ends it; ended is closed when it has.
 func (s *site) start(t *testing.T) (stop, kill func(), ended <-chan struct{}) {
 	t.Helper()
+	return startWorker(t, s.WorkerOptions)
+}
+
+func startWorker(t *testing.T, o WorkerOptions) (stop, kill func(), ended <-chan struct{}) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	hard, kill := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		NewWorker(s.WorkerOptions).Run(ctx, hard)
+		NewWorker(o).Run(ctx, hard)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -39,8 +39,8 @@ func (c caller) known() bool { return c.name != "" }
 
 const anonymousList = "anonymous@"
 
-// anonymous reports whether a list of the queue is of anonymous callers.
-func anonymous(list string) bool { return strings.HasPrefix(list, anonymousList) }
+// Anonymous reports whether a list of the queue is of anonymous callers.
+func Anonymous(list string) bool { return strings.HasPrefix(list, anonymousList) }
 
 // users finds a user by the digest of a key. Looking a digest up takes a time
 // that says nothing about the keys.

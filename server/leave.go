@@ -32,9 +32,15 @@ func (s *Server) leaveJob(ctx context.Context, a ask) (jobs.Status, error) {
 			return jobs.Status{}, queue.ErrNotFound
 		}
 		left, err := s.Jobs.Leave(ctx, id, a.caller.list)
-		if errors.Is(err, queue.ErrNotFound) && !a.caller.known() && anonymous(status.Job.User) {
+		if errors.Is(err, queue.ErrNotFound) && !a.caller.known() {
 			// From another address than it was made from: the id is what counts.
-			return s.Jobs.Leave(ctx, id, status.Job.User)
+			first, lookErr := s.Jobs.FirstAsker(ctx, id)
+			if lookErr != nil {
+				return jobs.Status{}, lookErr
+			}
+			if Anonymous(first) {
+				return s.Jobs.Leave(ctx, id, first)
+			}
 		}
 		return left, err
 	}

@@ -43,27 +43,36 @@ func Open(url string) (*Catalog, error) {
 // Close ends all connections.
 func (c *Catalog) Close() { c.pool.Close() }
 
+// table is where the applied migrations are noted.
+const table = "migration"
+
 // Migrate brings the schema up to date and returns the names of the migrations
 // that it applied. The error wraps cache.ErrUnavailable when the database
 // could not be reached; any other is final.
 func (c *Catalog) Migrate(ctx context.Context) ([]string, error) {
+	return c.migrations(ctx, pg.Migrate)
+}
+
+// Behind returns the names of the migrations that Migrate would apply, and changes
+// nothing. Errors are as Migrate's.
+func (c *Catalog) Behind(ctx context.Context) ([]string, error) {
+	return c.migrations(ctx, pg.Behind)
+}
+
+func (c *Catalog) migrations(ctx context.Context, do func(context.Context, *pgxpool.Pool, string, []pg.Migration) ([]pg.Migration, error)) ([]string, error) {
 	folder, err := fs.Sub(files, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	migrations, err := pg.Migrations(folder)
+	all, err := pg.Migrations(folder)
 	if err != nil {
 		return nil, err
 	}
-	applied, err := pg.Migrate(ctx, c.pool, migrations)
+	some, err := do(ctx, c.pool, table, all)
 	if err != nil && pg.IsAway(err) {
 		err = fmt.Errorf("%w: %w", cache.ErrUnavailable, err)
 	}
-	names := make([]string, len(applied))
-	for i, m := range applied {
-		names[i] = fmt.Sprintf("%03d_%s", m.Version, m.Name)
-	}
-	return names, err
+	return pg.Names(some), err
 }
 
 const entryColumns = `

@@ -21,8 +21,6 @@ import (
 	"slashbatch/internal/rows"
 	"slashbatch/jobs"
 	"slashbatch/queue"
-	"slashbatch/queue/memqueue"
-	"slashbatch/queue/redisqueue"
 	"slashbatch/server"
 	"slashbatch/server/endpoint"
 
@@ -59,7 +57,7 @@ type App struct {
 func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (*App, problem.List) {
 	problems := notBuilt(c)
 	if roles.Work && !roles.Serve && c.Queue.URL.Scheme() == "memory" {
-		problems = append(problems, problem.Problem{File: c.File, Path: "queue.url", Message: "a memory queue is inside one process: a worker alone would wait for ever; use redis://"})
+		problems = append(problems, problem.Problem{File: c.File, Path: "queue.url", Message: "a memory queue is inside one process: a worker alone would wait for ever; use redis:// or postgres:"})
 	}
 	var specs []*endpoint.Spec
 	if !roles.Work || roles.Serve { // a worker alone reads no specs: a job carries its plan
@@ -134,47 +132,16 @@ func openStore(ctx context.Context, c *config.Config) (cache.Store, error) {
 	return nil, fmt.Errorf("has the scheme %q; known are s3 and file", u.Scheme)
 }
 
-// settings are the queue's, the same in every process of a fleet.
-func (a *App) settings() queue.Settings {
-	p := a.config.Batch.Process
-	return queue.Settings{Lease: p.Lease.Std(), Crashes: p.Crashes, Retention: a.config.Batch.Retention.Jobs.Std()}
-}
-
-// openQueue connects to the queue and tells it the capacities.
-func (a *App) openQueue(ctx context.Context) (queue.Queue, error) {
-	var q queue.Queue
-	var err error
-	switch c := a.config.Queue; c.URL.Scheme() {
-	case "memory":
-		q = memqueue.New(a.settings())
-	default:
-		q, err = redisqueue.Open(ctx, c.URL.Reveal(), redisqueue.Options{Prefix: c.Prefix, Settings: a.settings(), Logger: a.log})
-	}
-	if err != nil {
-		return nil, err
-	}
-	capacities := map[string]int{}
-	for name, source := range a.config.DataSources {
-		if source.Capacity > 0 {
-			capacities[name] = source.Capacity
-		}
-	}
-	if err := q.SetCapacities(ctx, capacities); err != nil {
-		return nil, errors.Join(err, q.Close())
-	}
-	return q, nil
-}
-
 func (a *App) worker(q queue.Queue) *jobs.Worker {
 	p := a.config.Batch.Process
 	return jobs.NewWorker(jobs.WorkerOptions{
 		Queue: q, Catalog: a.catalog, Store: a.store, Sources: a.sources, Hub: a.hub, Log: a.log,
-		ID: workerID(),
-		// The export lane only: nothing puts jobs into the other one yet.
-		Slots:     map[queue.Lane]int{queue.LaneExport: p.Workers.Export},
+		ID:        workerID(),
+		Slots:     map[queue.Lane]int{queue.LaneExport: p.Workers.Export, queue.LaneSQL: p.Workers.SQL},
 		Poll:      p.Timeout.Std(),
 		RetryInit: p.RetryInit.Std(),
 		Drain:     p.Drain.Std(),
+		Crashes:   p.Crashes,
 	})
 }
 

@@ -20,9 +20,6 @@ func notBuilt(c *config.Config) problem.List {
 			problems.Add(path, "is not available in this version; %s", instead)
 		}
 	}
-	scheme := c.Queue.URL.Scheme()
-	refuse(scheme != "memory" && scheme != "redis" && scheme != "rediss", "queue.url", "known are redis://, rediss:// and memory:")
-	refuse(c.Queue.Replicas != d.Queue.Replicas, "queue.replicas", "leave it out")
 	refuse(!c.Cache.Compressed, "cache.compressed", "results are always stored compressed")
 	refuse(c.Cache.Download != d.Cache.Download, "cache.download", "known is proxy")
 	refuse(c.Batch.Retention.MaxBytes != 0, "batch.retention.maxBytes", "leave it out")

@@ -108,22 +108,25 @@ func shutdown(hard context.Context, servers []*http.Server) {
 	}
 }
 
-// reach opens the queue and brings the catalogue's schema up to date, trying
-// again while either is away. Other errors are final.
+// reach sees to the schema and opens the queue, trying again while either is
+// away. Other errors are final.
 func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 	pause := a.config.Batch.Process.RetryInit.Std()
 	for {
-		if _, err := a.Migrate(ctx); err != nil {
-			if !errors.Is(err, cache.ErrUnavailable) {
-				return nil, err
+		err := a.prepareSchema(ctx)
+		if err == nil {
+			var q queue.Queue
+			if q, err = a.openQueue(ctx); err == nil {
+				return q, nil
 			}
+		}
+		switch {
+		case errors.Is(err, cache.ErrUnavailable):
 			a.log.Warn("the catalogue cannot be reached; trying again", "in", pause, "error", err)
-		} else if q, err := a.openQueue(ctx); err == nil {
-			return q, nil
-		} else if !errors.Is(err, queue.ErrUnavailable) {
-			return nil, err
-		} else {
+		case errors.Is(err, queue.ErrUnavailable):
 			a.log.Warn("the queue cannot be reached; trying again", "in", pause, "error", err)
+		default:
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
@@ -131,16 +134,6 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 		case <-time.After(pause):
 		}
 	}
-}
-
-// Migrate brings the catalogue's schema up to date and returns the names of
-// the migrations that it applied.
-func (a *App) Migrate(ctx context.Context) ([]string, error) {
-	applied, err := a.catalog.Migrate(ctx)
-	for _, name := range applied {
-		a.log.Info("schema migrated", "migration", name)
-	}
-	return applied, err
 }
 
 // awaitEndpoints describes the endpoints whose database was away at start.

@@ -33,6 +33,7 @@ var may = []struct {
 	{"queue/queuetest", []string{"queue", "internal/testenv"}},
 	{"queue/memqueue", []string{"queue"}},
 	{"queue/redisqueue", []string{"queue"}},
+	{"queue/pgqueue", []string{"queue", "internal/pg"}},
 
 	{"cache", nil}, // so does this one
 	{"cache/storetest", []string{"cache", "internal/testenv"}},
@@ -49,10 +50,10 @@ var may = []struct {
 
 	// The only package that knows concrete backends.
 	{"internal/app", []string{
-		"cache", "cache/catalog", "cache/filestore", "cache/s3store", "queue", "queue/memqueue", "queue/redisqueue",
+		"cache", "cache/catalog", "cache/filestore", "cache/s3store", "queue", "queue/memqueue", "queue/pgqueue", "queue/redisqueue",
 		"internal/config", "internal/problem", "internal/rows", "jobs", "server", "server/endpoint",
 	}},
-	{"internal/cli", []string{"demo", "demo/postgres", "internal/app", "internal/config", "internal/problem"}},
+	{"internal/cli", []string{"demo", "demo/postgres", "queue", "internal/app", "internal/config", "internal/problem"}},
 	{".", []string{"internal/cli"}},
 
 	{"bench/export", []string{"internal/testenv"}},
@@ -62,7 +63,7 @@ var may = []struct {
 var drivers = map[string][]string{
 	"github.com/redis/go-redis/": {"queue/redisqueue"},
 	"github.com/aws/":            {"cache/s3store"},
-	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "internal/pgtest", "demo", "demo/postgres", "bench/export"},
+	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "queue/pgqueue", "internal/pgtest", "demo", "demo/postgres", "bench/export"},
 	"github.com/gorilla/mux":     {"server"},
 	"net/http":                   {"server", "cache/s3store", "cache/storetest", "internal/app", "bench/export"},
 }

@@ -120,15 +120,30 @@ func TestCommandLine(t *testing.T) {
 		{"surplus word", []string{"check", "now"}, 2, `takes no "now"`},
 		{"help", []string{"help"}, 0, "everything in one process"},
 		{"help of a command", []string{"serve", "-h"}, 0, "configuration file"},
+		{"a group alone", []string{"queue"}, 2, "slashbatch queue stats"},
+		{"help of a group", []string{"job", "-h"}, 0, "slashbatch job cancel"},
+		{"no such command in a group", []string{"job", "lsit"}, 2, `there is no command "job lsit"`},
+		{"help of a command in a group", []string{"queue", "requeue", "-h"}, 0, "Usage of slashbatch queue requeue JOB… | -user NAME:"},
+		{"no ids", []string{"job", "cancel"}, 2, "takes the ids of jobs"},
+		{"ids and a user", []string{"queue", "requeue", "x", "-user", "y"}, 2, "takes ids of jobs, or -user NAME"},
+		{"two jobs to show", []string{"job", "show", "x", "--", "-c"}, 2, "takes the id of one job"},
+		{"a state of nobody's", []string{"job", "list", "-state", "failed"}, 2, "-state needs -user"},
+		{"no such state", []string{"job", "list", "-user", "x", "-state", "dead"}, 2, `there is no state "dead"`},
+		{"two forms", []string{"job", "list", "-json", "-csv"}, 2, "not both"},
+		{"a queue in another process", []string{"queue", "stats", "-c", "memory.yaml"}, 1, "memory.yaml: queue.url: a memory queue lives inside its process"},
+		{"a queue that is away", []string{"queue", "stats", "-c", "away.yaml"}, 1, "queue: backend unavailable"},
 		{"version", []string{"version"}, 0, "slashbatch"},
 		{"no such configuration", []string{"check", "-c", "none.yaml"}, 1, "none.yaml: "},
-		{"a setting this version would ignore", []string{"check", "-c", "replicas.yaml"}, 1, "replicas.yaml: queue.replicas: is not available in this version"},
+		{"a setting this version would ignore", []string{"check", "-c", "plain.yaml"}, 1, "plain.yaml: cache.compressed: is not available in this version"},
 		{"effective configuration", []string{"config"}, 0, "postgres://127.0.0.1:1/x"},
 		{"a database that is away is told", []string{"check"}, 1, "could not be reached"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, stdout, stderr := runIn(t, map[string]string{
-				"config.yaml": goodConfig, "replicas.yaml": goodConfig + "queue: {replicas: 1}\n", "endpoints/a.yaml": goodSpec,
+				"config.yaml": goodConfig, "endpoints/a.yaml": goodSpec,
+				"plain.yaml":  goodConfig + "cache: {compressed: false}\n",
+				"memory.yaml": goodConfig + "queue: {url: \"memory:\"}\n",
+				"away.yaml":   goodConfig + "queue: {url: \"redis://127.0.0.1:1\"}\n",
 			}, nil, tt.args...)
 			if code != tt.code || !strings.Contains(stdout+stderr, tt.says) {
 				t.Errorf("exit code %d, want %d with %q:\n%s%s", code, tt.code, tt.says, stdout, stderr)

@@ -111,6 +111,12 @@ type Catalog struct {
 	// URLFile is a file that holds URL, for secrets that are mounted. One of the
 	// two is given.
 	URLFile string `yaml:"urlFile,omitempty"`
+
+	// Migrate lets processes bring the schema up to date when they start.
+	// Without it they refuse to start as long as something is missing, which
+	// "slashbatch migrate" adds. It holds for the queue's tables, too, where that
+	// is in PostgreSQL. Defaults to true.
+	Migrate bool `yaml:"migrate"`
 }
 
 // DataSource is one database with one login role.
@@ -136,10 +142,11 @@ type DataSource struct {
 
 // Queue is where jobs wait.
 type Queue struct {
-	// URL chooses the backend: redis://, rediss:// or redis+sentinel://, whose
-	// path is the number of the database; "postgres:" for the catalogue's
-	// database; "memory:" for one process without durability. Defaults to
-	// redis://localhost:6379/5.
+	// URL chooses the backend: redis:// or rediss://, whose path is the number of
+	// the database; redis+sentinel:// or rediss+sentinel://, with the sentinels as
+	// hosts, joined by commas, and ?master_name=…; "postgres:" for the catalogue's
+	// database, or postgres://… for another one; "memory:" for one process without
+	// durability. Defaults to redis://localhost:6379/5.
 	URL URL `yaml:"url"`
 
 	// URLFile is a file that holds URL.
@@ -148,8 +155,8 @@ type Queue struct {
 	// Prefix begins every Redis key. Defaults to "batch".
 	Prefix string `yaml:"prefix"`
 
-	// Replicas is how many Redis replicas must have a write before it is
-	// answered; 0 asks none. Defaults to 0.
+	// Replicas is how many Redis replicas must have taken a job, or its claim,
+	// before that is answered; 0 asks none. Defaults to 0.
 	Replicas int `yaml:"replicas"`
 }
 

@@ -19,6 +19,7 @@ func Defaults() *Config {
 			Listen:       ":8080",
 			MaxBodyBytes: 1 << 20,
 		},
+		Catalog:     Catalog{Migrate: true},
 		DataSources: map[string]DataSource{},
 		Queue: Queue{
 			URL:    "redis://localhost:6379/5",

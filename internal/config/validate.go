@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -64,35 +62,6 @@ func (l *loader) databases() {
 		l.duration(path+".statementTimeout", ds.StatementTimeout, time.Millisecond, year)
 		l.between(path+".capacity", ds.Capacity, 0, 1_000_000)
 	}
-}
-
-var queuePrefix = regexp.MustCompile(`^[A-Za-z0-9._~{}:-]{1,64}$`)
-
-func (l *loader) queue() {
-	q := &l.cfg.Queue
-	schemes := []string{"redis", "rediss", "redis+sentinel", "postgres", "memory"}
-	if p, ok := l.url("queue", q.URL, schemes...); ok {
-		redis := strings.HasPrefix(p.Scheme, "redis")
-		db := strings.Trim(p.Path, "/")
-		switch n, err := strconv.Atoi(db); {
-		case redis && p.Host == "":
-			l.add("queue.url", "expected %s://host:6379/5", p.Scheme)
-		case redis && db != "" && (err != nil || n < 0):
-			l.add("queue.url", "expected the number of a Redis database as the path, such as /5")
-		case !redis && strings.TrimSuffix(string(q.URL), "//") != p.Scheme+":":
-			l.add("queue.url", `%q stands alone: %s`, p.Scheme+":", map[string]string{
-				"postgres": "the queue lives in the catalogue's database",
-				"memory":   "the queue lives in this process",
-			}[p.Scheme])
-		}
-		if !redis && q.Replicas > 0 {
-			l.add("queue.replicas", "only Redis has replicas to wait for")
-		}
-	}
-	if !queuePrefix.MatchString(q.Prefix) {
-		l.add("queue.prefix", "expected at most 64 letters, digits and . _ ~ - : { }")
-	}
-	l.between("queue.replicas", q.Replicas, 0, 100)
 }
 
 func (l *loader) cache() {

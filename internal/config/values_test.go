@@ -104,7 +104,7 @@ func TestURLHidesItsPassword(t *testing.T) {
 			t.Errorf("%s prints %s", verb, got)
 		}
 	}
-	if got, want := fmt.Sprintf("%+v", s), "{URL:postgres://u:xxxxx@h/d URLFile:}"; got != want {
+	if got, want := fmt.Sprintf("%+v", s), "{URL:postgres://u:xxxxx@h/d URLFile: Migrate:false}"; got != want {
 		t.Errorf("inside a struct it prints %s", got)
 	}
 }

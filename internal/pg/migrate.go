@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -17,11 +18,23 @@ import (
 // fleet migrates while the others wait: "slashbat" as a number.
 const migrateLock = 0x736c617368626174
 
-// Migration is one numbered step of the schema.
+// Migration is one numbered step of a component's schema.
 type Migration struct {
 	Version int
 	Name    string
 	sql     string
+}
+
+// String is the name of the migration's file without its extension.
+func (m Migration) String() string { return fmt.Sprintf("%03d_%s", m.Version, m.Name) }
+
+// Names are the names of migrations, for people.
+func Names(migrations []Migration) []string {
+	names := make([]string, len(migrations))
+	for i, m := range migrations {
+		names[i] = m.String()
+	}
+	return names
 }
 
 // Migrations reads the files 001_name.sql, 002_name.sql, … of a folder. The
@@ -49,18 +62,20 @@ func Migrations(files fs.FS) ([]Migration, error) {
 }
 
 // Migrate applies what is missing, each migration in its own transaction, and
-// returns what it applied. Any number of processes may call it at once. A
+// returns what it applied. A component notes its migrations in a table of its own,
+// in schema slashbatch. Any number of processes may call it at once. A
 // schema that is newer than this program is left alone: during a rolling
 // restart the older program goes on working.
-func Migrate(ctx context.Context, pool *pgxpool.Pool, migrations []Migration) ([]Migration, error) {
+func Migrate(ctx context.Context, pool *pgxpool.Pool, table string, migrations []Migration) ([]Migration, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
-	const prepare = `
+	table = qualified(table)
+	prepare := `
 		CREATE SCHEMA IF NOT EXISTS slashbatch;
-		CREATE TABLE IF NOT EXISTS slashbatch.migration (
+		CREATE TABLE IF NOT EXISTS ` + table + ` (
 			version integer PRIMARY KEY,
 			name text NOT NULL,
 			applied timestamptz NOT NULL DEFAULT now()
@@ -76,26 +91,50 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, migrations []Migration) ([
 	for _, m := range migrations {
 		err := locked(ctx, conn.Conn(), func(tx pgx.Tx) error {
 			var known bool
-			err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM slashbatch.migration WHERE version = $1)`, m.Version).Scan(&known)
+			err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+table+` WHERE version = $1)`, m.Version).Scan(&known)
 			if err != nil || known {
 				return errors.Join(err, skipped(known))
 			}
 			if _, err := tx.Exec(ctx, m.sql); err != nil {
 				return err
 			}
-			_, err = tx.Exec(ctx, `INSERT INTO slashbatch.migration (version, name) VALUES ($1, $2)`, m.Version, m.Name)
+			_, err = tx.Exec(ctx, `INSERT INTO `+table+` (version, name) VALUES ($1, $2)`, m.Version, m.Name)
 			return err
 		})
 		if errors.Is(err, errKnown) {
 			continue
 		}
 		if err != nil {
-			return applied, fmt.Errorf("migration %03d_%s: %w", m.Version, m.Name, err)
+			return applied, fmt.Errorf("migration %s: %w", m, err)
 		}
 		applied = append(applied, m)
 	}
 	return applied, nil
 }
+
+// Behind returns the migrations that Migrate would apply. It changes nothing.
+func Behind(ctx context.Context, pool *pgxpool.Pool, table string, migrations []Migration) ([]Migration, error) {
+	var known []int
+	rows, err := pool.Query(ctx, `SELECT version FROM `+qualified(table))
+	if err == nil {
+		known, err = pgx.CollectRows(rows, pgx.RowTo[int])
+	}
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok && answer.Code == "42P01" { // no such table: none was applied
+		return migrations, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var missing []Migration
+	for _, m := range migrations {
+		if !slices.Contains(known, m.Version) {
+			missing = append(missing, m)
+		}
+	}
+	return missing, nil
+}
+
+func qualified(table string) string { return pgx.Identifier{"slashbatch", table}.Sanitize() }
 
 var errKnown = errors.New("known")
 

@@ -1,0 +1,243 @@
+package rows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Session is one fresh connection with a source's login, for statements that
+// may write. It is beside the pool, used by one goroutine, and closed after its
+// work: nothing that the statements leave in a session reaches another one.
+type Session struct {
+	source  *Source
+	pg      *pgconn.PgConn
+	backend Backend
+	// last is the number of the session's last transaction; see undone.
+	last int64
+}
+
+// Backend identifies one server process of a database. Both are needed: the
+// number of a process that has ended is given out again.
+type Backend struct {
+	PID int64 `json:"pid"`
+	// Start is when it began, as the database writes it.
+	Start string `json:"start"`
+}
+
+// SessionOptions set up a Session.
+type SessionOptions struct {
+	// Application is told to the database as application_name.
+	Application string
+	// Timeout is the statement_timeout that the session begins with; 0 means
+	// none. Statements may change it.
+	Timeout time.Duration
+}
+
+// backendSQL asks a session who it is, and for the number of the transaction
+// that asks: a session's transactions are numbered without gaps, whether they
+// write anything or not.
+const backendSQL = `
+	SELECT a.pid, a.backend_start::text, split_part(l.virtualtransaction, '/', 2)
+	FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.locktype = 'virtualxid'
+	WHERE a.pid = pg_backend_pid()`
+
+// Session connects. The time limits of interactive queries do not hold in it.
+func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error) {
+	config := s.pool.Config().ConnConfig.Config
+	config.RuntimeParams["application_name"] = o.Application
+	config.RuntimeParams["statement_timeout"] = millis(o.Timeout)
+	config.RuntimeParams["lock_timeout"] = "0"
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
+	pg, err := pgconn.ConnectConfig(ctx, &config)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	session := &Session{source: s, pg: pg}
+	if session.backend, session.last, err = identify(ctx, pg); err != nil {
+		abandon(pg)
+		return nil, failure(ctx, err)
+	}
+	return session, nil
+}
+
+func identify(ctx context.Context, pg *pgconn.PgConn) (b Backend, transaction int64, err error) {
+	results, err := pg.Exec(ctx, backendSQL).ReadAll()
+	if err != nil {
+		return b, 0, err
+	}
+	if len(results) != 1 || len(results[0].Rows) != 1 {
+		return b, 0, errors.New("the session does not find itself in pg_stat_activity")
+	}
+	row := results[0].Rows[0]
+	pid, err := strconv.ParseInt(string(row[0]), 10, 64)
+	if err != nil {
+		return b, 0, err
+	}
+	transaction, err = strconv.ParseInt(string(row[2]), 10, 64)
+	return Backend{PID: pid, Start: string(row[1])}, transaction, err
+}
+
+// Backend is the server process of the session.
+func (s *Session) Backend() Backend { return s.backend }
+
+// Close ends the session.
+func (s *Session) Close() { abandon(s.pg) }
+
+// Ended is how the statements of a Session came to their end.
+type Ended struct {
+	// Err is an *Error, or nil when all of them did what they were to do, and are
+	// committed.
+	Err error
+	// Undone: the database says that they were cancelled or failed, and had no
+	// effect. Statements that commit in their middle, or work outside of
+	// transactions, are never undone.
+	Undone bool
+	// Broken: the session ended first, so what they did is unknown.
+	Broken bool
+}
+
+// Run sends SQL text as one message, so that its statements are one implicit
+// transaction, and throws away the rows that they give. When ctx ends they are
+// cancelled, and Run goes on waiting for the database to say how they ended.
+func (s *Session) Run(ctx context.Context, sql string) Ended {
+	ended := make(chan Ended, 1)
+	go func() { ended <- s.exec(sql) }()
+	select {
+	case e := <-ended:
+		return s.settled(e)
+	case <-ctx.Done():
+		return s.settled(s.stop(ended))
+	}
+}
+
+// How long statements may take to stop: then their server process is ended, and
+// at last the connection is cut.
+const (
+	stopPatience = 5 * time.Second
+	cutPatience  = 2 * time.Second
+)
+
+// stop cancels the statements until they have ended. A cancel that reaches the
+// database before the statements do is lost, so one is not enough.
+func (s *Session) stop(ended <-chan Ended) Ended {
+	again := time.NewTicker(250 * time.Millisecond)
+	defer again.Stop()
+	terminate := time.After(stopPatience)
+	s.cancel()
+	for {
+		select {
+		case e := <-ended:
+			return e
+		case <-again.C:
+			s.cancel()
+		case <-terminate:
+			ctx, cancel := context.WithTimeout(context.Background(), cutPatience)
+			defer cancel()
+			_ = s.source.End(ctx, s.backend) // how the statements end says whether it did
+			select {
+			case e := <-ended:
+				return e
+			case <-ctx.Done():
+				_ = s.pg.Conn().Close()
+				return <-ended
+			}
+		}
+	}
+}
+
+func (s *Session) cancel() {
+	ctx, cancel := context.WithTimeout(context.Background(), cutPatience)
+	defer cancel()
+	_ = s.pg.CancelRequest(ctx) // the next one, or the end of the session, does it
+}
+
+// exec sends the text and waits until the database is ready for more.
+func (s *Session) exec(sql string) Ended {
+	wire := s.pg.Frontend()
+	wire.Send(&pgproto3.Query{String: sql})
+	if err := wire.Flush(); err != nil {
+		return broken(err)
+	}
+	var failed *pgconn.PgError
+	for {
+		message, err := s.pg.ReceiveMessage(context.Background())
+		if err != nil {
+			return broken(err)
+		}
+		switch m := message.(type) {
+		case *pgproto3.ErrorResponse:
+			failed = pgconn.ErrorResponseToPgError(m)
+		case *pgproto3.CopyInResponse:
+			// Else the database waits for a file that nobody sends.
+			wire.Send(&pgproto3.CopyFail{Message: "there is no input to copy from"})
+			if err := wire.Flush(); err != nil {
+				return broken(err)
+			}
+		case *pgproto3.ReadyForQuery:
+			if failed != nil {
+				return Ended{Err: failure(context.Background(), failed)}
+			}
+			if m.TxStatus != 'I' {
+				return Ended{Err: &Error{Kind: BadQuery, Reason: "the statements left a transaction open; it was rolled back"}}
+			}
+			return Ended{}
+		}
+	}
+}
+
+func broken(err error) Ended { return Ended{Err: failure(context.Background(), err), Broken: true} }
+
+// settled asks whether statements that failed were undone.
+func (s *Session) settled(e Ended) Ended {
+	e.Undone = e.Err != nil && !e.Broken && s.undone()
+	return e
+}
+
+// undone reports whether the failed statements were one transaction, which then
+// was rolled back as a whole. They were not when they committed in their middle:
+// by COMMIT, in a procedure, or as VACUUM and its like do by themselves.
+func (s *Session) undone() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), abandonWait)
+	defer cancel()
+	if s.pg.TxStatus() == 'E' {
+		if _, err := s.pg.Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
+			return false
+		}
+	}
+	// A cancel that comes late may hit the question rather than the statements.
+	for own := int64(1); own <= 3; own++ {
+		_, transaction, err := identify(ctx, s.pg)
+		if err == nil {
+			return transaction == s.last+1+own
+		}
+	}
+	return false
+}
+
+// End ends exactly this server process, and returns once it is gone, with
+// everything that it had not committed; at once when it is gone already.
+func (s *Source) End(ctx context.Context, b Backend) error {
+	const end = `
+		SELECT count(*), count(pg_terminate_backend(pid))
+		FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz`
+	for {
+		var there, told int
+		if err := s.pool.QueryRow(ctx, end, b.PID, b.Start).Scan(&there, &told); err != nil {
+			return failure(ctx, err)
+		}
+		if there == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &Error{Kind: Unavailable, Reason: fmt.Sprintf("server process %d does not end", b.PID), err: ctx.Err()}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

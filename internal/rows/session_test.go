@@ -1,0 +1,181 @@
+package rows
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// session opens a session beside a table to write into.
+func session(t *testing.T, p place) *Session {
+	t.Helper()
+	if _, err := p.watch.Exec(t.Context(), "CREATE TABLE IF NOT EXISTS seen (n int)"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Session(t.Context(), SessionOptions{Application: "slashbatch test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (p place) seen(t *testing.T) (n int) {
+	t.Helper()
+	if err := p.watch.QueryRow(t.Context(), "SELECT count(*) FROM seen").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// asleep waits until the session sleeps in a statement.
+func (p place) asleep(t *testing.T, b Backend) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var event string
+		if err := p.watch.QueryRow(t.Context(), "SELECT coalesce(max(wait_event), '') FROM pg_stat_activity WHERE pid = $1", b.PID).Scan(&event); err != nil {
+			t.Fatal(err)
+		}
+		if event == "PgSleep" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the statements do not run")
+		}
+	}
+}
+
+// The database is asked what cancelled statements have done, not guessed at.
+func TestSessionCancelled(t *testing.T) {
+	p := open(t)
+	for name, tt := range map[string]struct {
+		sql    string
+		undone bool
+		left   int
+	}{
+		"one transaction":               {"INSERT INTO seen VALUES (1); SELECT pg_sleep(60)", true, 0},
+		"savepoints":                    {"DO $$ BEGIN BEGIN INSERT INTO seen VALUES (1); EXCEPTION WHEN others THEN NULL; END; PERFORM pg_sleep(60); END $$", true, 0},
+		"BEGIN":                         {"BEGIN; INSERT INTO seen VALUES (1); SELECT pg_sleep(60)", true, 0},
+		"COMMIT in its middle":          {"INSERT INTO seen VALUES (1); COMMIT; SELECT pg_sleep(60)", false, 1},
+		"COMMIT in a block":             {"DO $$ BEGIN INSERT INTO seen VALUES (1); COMMIT; PERFORM pg_sleep(60); END $$", false, 1},
+		"COMMIT and a new transaction":  {"INSERT INTO seen VALUES (1); COMMIT; BEGIN; SELECT pg_sleep(60)", false, 1},
+		"only reading":                  {"SELECT pg_sleep(60)", true, 0},
+		"its own statement_timeout off": {"SET statement_timeout = 0; SELECT pg_sleep(60)", true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := session(t, p)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan Ended)
+			go func() { ended <- s.Run(ctx, tt.sql) }()
+			p.asleep(t, s.Backend())
+			cancel()
+			var e Ended
+			select {
+			case e = <-ended:
+			case <-time.After(time.Second):
+				t.Fatal("not cancelled within a second")
+			}
+			if KindOf(e.Err) != Cancelled || e.Undone != tt.undone || e.Broken {
+				t.Errorf("%+v", e)
+			}
+			if n := p.seen(t); n != tt.left {
+				t.Errorf("%d rows are left, want %d", n, tt.left)
+			}
+			if _, err := p.watch.Exec(t.Context(), "TRUNCATE seen"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// What statements come to when nobody stops them.
+func TestSessionEnded(t *testing.T) {
+	p := open(t)
+	for name, tt := range map[string]struct {
+		sql, reason    string
+		undone, broken bool
+		left           int
+	}{
+		"done":              {"INSERT INTO seen VALUES (1); INSERT INTO seen VALUES (2); SELECT * FROM seen", "", false, false, 2},
+		"nothing":           {"", "", false, false, 0},
+		"its own COMMIT":    {"BEGIN; INSERT INTO seen VALUES (1); COMMIT", "", false, false, 1},
+		"outside of any":    {"VACUUM seen", "", false, false, 0},
+		"failed":            {"INSERT INTO seen VALUES (1); SELECT 1 / 0", "division by zero", true, false, 0},
+		"wrong":             {"INSERT INTO seen VALUES (1); SELEC 1", `syntax error at or near "SELEC"`, true, false, 0},
+		"left open":         {"BEGIN; INSERT INTO seen VALUES (1)", "the statements left a transaction open; it was rolled back", false, false, 0},
+		"waits for input":   {"COPY seen FROM STDIN", "COPY from stdin failed: there is no input to copy from", true, false, 0},
+		"gives output":      {"INSERT INTO seen VALUES (1); COPY seen TO STDOUT", "", false, false, 1},
+		"ends its own life": {"INSERT INTO seen VALUES (1); SELECT pg_terminate_backend(pg_backend_pid())", "terminating connection due to administrator command", false, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := session(t, p)
+			e := s.Run(t.Context(), tt.sql)
+			reason := ""
+			if e.Err != nil {
+				reason = e.Err.Error()
+			}
+			if reason != tt.reason || e.Undone != tt.undone || e.Broken != tt.broken {
+				t.Errorf("%q, %+v", reason, e)
+			}
+			s.Close()
+			if err := p.End(t.Context(), s.Backend()); err != nil {
+				t.Error(err)
+			}
+			if n := p.seen(t); n != tt.left {
+				t.Errorf("%d rows, want %d", n, tt.left)
+			}
+			if _, err := p.watch.Exec(t.Context(), "TRUNCATE seen"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// Statements that do not let themselves be cancelled lose their server process.
+func TestSessionThatDoesNotStop(t *testing.T) {
+	t.Parallel()
+	p := open(t)
+	s := session(t, p)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan Ended)
+	go func() {
+		ended <- s.Run(ctx, "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$")
+	}()
+	p.asleep(t, s.Backend())
+	cancel()
+	select {
+	case e := <-ended:
+		if !e.Broken || e.Undone {
+			t.Errorf("%+v", e)
+		}
+	case <-time.After(stopPatience + 2*cutPatience):
+		t.Fatal("it goes on")
+	}
+	if n := p.active(t); n != 0 {
+		t.Errorf("%d statements go on in the database", n)
+	}
+}
+
+// A process number that has been given out again is left alone.
+func TestEnd(t *testing.T) {
+	p := open(t)
+	s := session(t, p)
+	other := s.Backend()
+	other.Start = strings.Replace(other.Start, "20", "19", 1)
+	if err := p.End(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.Run(t.Context(), "SELECT 1"); e.Err != nil {
+		t.Error(e.Err)
+	}
+	if err := p.End(t.Context(), s.Backend()); err != nil {
+		t.Fatal(err)
+	}
+	if e := s.Run(t.Context(), "INSERT INTO seen VALUES (1)"); !e.Broken {
+		t.Errorf("%+v", e)
+	}
+	if n := p.seen(t); n != 0 {
+		t.Error("a session that was ended has written")
+	}
+}
