@@ -33,6 +33,13 @@ test: ## Run all tests with the race detector on throwaway PostgreSQL, Redis and
 bench: ## Run the benchmarks on the same services
 	scripts/services run -- $(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(ARGS) $(PKG)
 
+.PHONY: chaos
+chaos: ## Kill workers and queues for ten minutes, and tell what was lost
+	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report SLASHBATCH_CHAOS=full; \
+	scripts/services run -- $(GO) test -count=1 -timeout 40m -parallel 2 $(ARGS) \
+		-run 'Chaos|QueueAway|SubscriptionsKilled|NotificationsOff|SurviveARestart|Backlog|StepTwo' ./internal/e2e; status=$$?; \
+	printf '\nWhat was seen:\n'; sort "$$report"; exit $$status
+
 .PHONY: services
 services: ## Open a shell with the services running; exit ends them
 	scripts/services shell

@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"slashbatch/internal/testenv"
+	"slashbatch/queue"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -35,7 +35,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond)
 		_ = victim.Process.Kill()
 		<-victim.ended
-		inHands += f.held(t, victim)
+		inHands += len(f.runs(t, queue.LaneExport, victim))
 		finished += victim.log.count("export finished")
 	}
 	f.settled(t, 30*time.Second, server, list)
@@ -44,21 +44,6 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if inHands == 0 {
 		t.Error("no worker was killed with anything in its hands; the test shows nothing")
 	}
-}
-
-// held counts the claims of a process in the queue.
-func (f *fleet) held(t *testing.T, p *process) (n int) {
-	t.Helper()
-	runs, err := f.redis.HVals(t.Context(), f.prefix+":runs").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, run := range runs { // ends with the worker's id: host-pid-random
-		if strings.Contains(run, fmt.Sprintf("-%d-", p.Process.Pid)) {
-			n++
-		}
-	}
-	return n
 }
 
 // A worker that is stopped for longer than its lease, and then goes on, finds
@@ -152,35 +137,53 @@ func (r *ownRedis) start(t *testing.T) {
 	eventually(t, 10*time.Second, "Redis answers", func() bool { return client.Ping(context.Background()).Err() == nil })
 }
 
+// freeze stops the process where it is: connections stay, nothing answers.
+func (r *ownRedis) freeze(t *testing.T) { r.signal(t, syscall.SIGSTOP) }
+func (r *ownRedis) thaw(t *testing.T)   { r.signal(t, syscall.SIGCONT) }
+
+func (r *ownRedis) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := r.command.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (r *ownRedis) kill() {
 	_ = r.command.Process.Kill()
 	_ = r.command.Wait()
 }
 
-// Notifications only make things faster: with every subscription cut several
-// times a second everything is done all the same.
+// Notifications only make things faster: with every subscription killed again
+// and again while a backlog is worked off everything is done all the same.
 func TestSubscriptionsKilled(t *testing.T) {
 	t.Parallel()
-	f := newFleetOn(t, "redis://127.0.0.1:"+newRedis(t).port)
+	exports, every := 40, 100*time.Millisecond
+	if fullSize() {
+		exports, every = 1000, time.Second
+	}
+	s := small("redis://127.0.0.1:" + newRedis(t).port)
+	s.users, s.queued = 20, 100
+	f := newFleetOf(t, s)
+	f.numbered(t, 100*time.Millisecond)
 	server := start(t, "server", f.config, "serve")
 	start(t, "worker 1", f.config, "worker")
 	start(t, "worker 2", f.config, "worker")
-	list := f.wants("slowly", 10)
+	list := f.manyNumbered(exports)
 	ctx, cancel := context.WithCancel(t.Context())
 	killed := make(chan int64)
 	go func() {
 		var n int64
 		for ctx.Err() == nil {
 			n += f.redis.ClientKillByFilter(ctx, "TYPE", "pubsub").Val()
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(every)
 		}
 		killed <- n
 	}()
 	f.ask(t, server, list)
-	f.settled(t, 30*time.Second, server, list)
+	f.settled(t, 3*time.Minute, server, list)
 	cancel()
 	n := <-killed
-	t.Logf("%d subscriptions killed during %d exports", n, len(list))
+	testenv.Report(t, "notifications cut: %d subscriptions killed, all of them every %v: %d exports done", n, every, len(list))
 	if n < 6 {
 		t.Error("hardly any subscription was killed; the test shows nothing")
 	}

@@ -177,7 +177,7 @@ func (f *fleet) settled(t *testing.T, limit time.Duration, server *process, list
 			t.Errorf("status of %s: %+v, the file has 2000 rows and SHA-256 %s", w.path, s, sum)
 		}
 	}
-	jobs, results, requests := f.keys(t, f.prefix+":jobs:*"), f.count(t, "result"), f.count(t, "request")
+	jobs, results, requests := f.jobs(t), f.count(t, "result"), f.count(t, "request")
 	if jobs != len(list) || results != len(list) || requests != len(list) {
 		t.Errorf("%d jobs, %d results, %d requests; want %d of each", jobs, results, requests, len(list))
 	}

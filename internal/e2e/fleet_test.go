@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ import (
 	"slashbatch/cache/s3store"
 	"slashbatch/internal/pgtest"
 	"slashbatch/internal/testenv"
+	"slashbatch/queue"
+	"slashbatch/queue/pgqueue"
+	"slashbatch/queue/redisqueue"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -31,10 +35,26 @@ import (
 type fleet struct {
 	config   string // path of config.yaml
 	database string
-	redis    *redis.Client
+	queue    queue.Queue   // what the processes share, looked at from outside
+	redis    *redis.Client // nil when the queue is in PostgreSQL
 	prefix   string
 	store    *s3store.Store
 	users    []string
+}
+
+// shape is what fleets differ in.
+type shape struct {
+	// redis is the URL of the queue; empty: the queue is in PostgreSQL.
+	redis string
+	// users each have so many jobs running and queued at most.
+	users, running, queued int
+	lease                  time.Duration
+	slots                  int // of each worker, in each lane
+}
+
+// small is a fleet that recovers within seconds.
+func small(redisURL string) shape {
+	return shape{redis: redisURL, users: 5, running: 2, queued: 64, lease: 3 * time.Second, slots: 4}
 }
 
 // newFleet makes a database with 60 groups of rows, and a configuration for
@@ -47,6 +67,11 @@ func newFleet(t *testing.T) *fleet {
 // newFleetOn is newFleet on another Redis.
 func newFleetOn(t *testing.T, redisURL string) *fleet {
 	t.Helper()
+	return newFleetOf(t, small(redisURL))
+}
+
+func newFleetOf(t *testing.T, s shape) *fleet {
+	t.Helper()
 	s3URL := testenv.S3(t)
 	f := &fleet{database: pgtest.New(t), prefix: "e2e-" + uuid.NewString()[:8]}
 	conn, err := pgx.Connect(t.Context(), f.database)
@@ -56,16 +81,10 @@ func newFleetOn(t *testing.T, redisURL string) *fleet {
 	defer conn.Close(context.Background())
 	if _, err := conn.Exec(t.Context(), `
 		CREATE TABLE item AS SELECT g AS grp, g * 100000 + i AS id, md5(i::text) AS label
-		FROM generate_series(1, 60) g, generate_series(1, 2000) i`); err != nil {
+		FROM generate_series(1, 60) g, generate_series(1, 2000) i;
+		CREATE INDEX ON item (grp)`); err != nil {
 		t.Fatal(err)
 	}
-	options, err := redis.ParseURL(redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	options.DB = 5 // where a URL without a number leads
-	f.redis = redis.NewClient(options)
-	t.Cleanup(func() { f.redis.Close() })
 	u, err := url.Parse(s3URL)
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +95,11 @@ func newFleetOn(t *testing.T, redisURL string) *fleet {
 	}
 	dir := t.TempDir()
 	var users strings.Builder
-	for i := range 5 {
+	for i := range s.users {
 		name := fmt.Sprintf("user%d", i)
 		f.users = append(f.users, name)
 		sum := sha256.Sum256([]byte("key-" + name))
-		fmt.Fprintf(&users, "    - {name: %s, keys: [{sha256: %s}], limits: {queued: 64, running: 2}}\n", name, hex.EncodeToString(sum[:]))
+		fmt.Fprintf(&users, "    - {name: %s, keys: [{sha256: %s}], limits: {queued: %d, running: %d}}\n", name, hex.EncodeToString(sum[:]), s.queued, s.running)
 	}
 	endpoints := filepath.Join(dir, "endpoints")
 	f.config = filepath.Join(dir, "config.yaml")
@@ -99,18 +118,59 @@ query: SELECT id, label FROM (SELECT * FROM item WHERE grp = {grp} OFFSET 0) i W
 key: id
 pathParameters: {grp: {type: int}}
 `)
+	queueURL := s.redis
+	if queueURL == "" {
+		queueURL = "postgres:"
+	}
 	write(t, f.config, fmt.Sprintf(`
 server: {listen: "127.0.0.1:0"}
 catalog: {url: %q}
 dataSources: {default: {url: %q}}
 queue: {url: %q, prefix: %q}
 cache: {url: %q}
-batch: {process: {enabled: false, lease: 3s, crashes: 50, timeout: 500, retryInit: 300, drain: 5s, workers: 4}}
+batch: {process: {enabled: false, lease: %v, crashes: 50, timeout: 500, retryInit: 300, drain: 5s, workers: %d}}
 auth:
   users:
 %sendpointsDir: %q
-`, f.database, f.database, redisURL, f.prefix, u.String(), users.String(), endpoints))
+`, f.database, f.database, queueURL, f.prefix, u.String(), s.lease, s.slots, users.String(), endpoints))
+	f.look(t, s)
 	return f
+}
+
+// look opens the fleet's queue for the test itself.
+func (f *fleet) look(t *testing.T, s shape) {
+	t.Helper()
+	settings := queue.Settings{Lease: s.lease, Crashes: 50}
+	var err error
+	if s.redis == "" {
+		migrate(t, f.config)
+		f.queue, err = pgqueue.Open(t.Context(), f.database, pgqueue.Options{Settings: settings})
+	} else {
+		var options *redis.Options
+		if options, err = redis.ParseURL(s.redis); err != nil {
+			t.Fatal(err)
+		}
+		options.DB = 5 // where a URL without a number leads
+		f.redis = redis.NewClient(options)
+		t.Cleanup(func() { f.redis.Close() })
+		f.queue, err = redisqueue.Open(t.Context(), s.redis, redisqueue.Options{Prefix: f.prefix, Settings: settings})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.queue.Close() })
+}
+
+// migrate runs "slashbatch migrate".
+func migrate(t *testing.T, config string) {
+	t.Helper()
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(program, "migrate", "-c", config).CombinedOutput(); err != nil {
+		t.Fatalf("migrate: %v\n%s", err, out)
+	}
 }
 
 func write(t *testing.T, path, text string) {
@@ -201,7 +261,7 @@ func TestFleet(t *testing.T) {
 		return words["Completed"] == distinct
 	})
 
-	jobs := f.keys(t, f.prefix+":jobs:*")
+	jobs := f.jobs(t)
 	results, requests := f.count(t, "result"), f.count(t, "request")
 	digests := map[string]bool{}
 	for i := range distinct {
@@ -280,13 +340,33 @@ func (f *fleet) keys(t *testing.T, pattern string) int {
 	return n
 }
 
-func (f *fleet) running(t *testing.T) int {
+// jobs counts the jobs that the queue knows.
+func (f *fleet) jobs(t *testing.T) int {
 	t.Helper()
-	n, err := f.redis.ZCard(t.Context(), f.prefix+":running").Result()
+	if f.redis == nil {
+		return f.count(t, "queue_job")
+	}
+	return f.keys(t, f.prefix+":jobs:*")
+}
+
+// runs returns the claims of one lane, and of one process if it is given.
+func (f *fleet) runs(t *testing.T, lane queue.Lane, p *process) (runs []queue.Run) {
+	t.Helper()
+	snapshot, err := f.queue.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int(n)
+	for _, r := range snapshot.Lanes[lane].Runs { // a worker's id is host-pid-random
+		if p == nil || strings.Contains(r.Worker, fmt.Sprintf("-%d-", p.Process.Pid)) {
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+func (f *fleet) running(t *testing.T) int {
+	t.Helper()
+	return len(f.runs(t, queue.LaneExport, nil))
 }
 
 func (f *fleet) count(t *testing.T, table string) (n int) {

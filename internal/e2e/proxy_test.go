@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/url"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"slashbatch/internal/testenv"
@@ -20,7 +23,10 @@ type proxy struct {
 	listener net.Listener
 	target   string
 
+	refused atomic.Int64 // connections ended by refuse
+
 	mu    sync.Mutex
+	word  string // see refuse
 	down  bool
 	flow  chan struct{} // closed while bytes may pass
 	conns map[*net.TCPConn]bool
@@ -70,27 +76,41 @@ func (p *proxy) serve(client *net.TCPConn) {
 		return
 	}
 	var wg sync.WaitGroup
-	for _, way := range [][2]*net.TCPConn{{client, service}, {service, client}} {
-		wg.Go(func() {
-			_, _ = io.Copy(gated{p, way[1]}, way[0])
-			way[1].CloseWrite()
-		})
+	pass := func(from, to *net.TCPConn, request bool) {
+		_, _ = io.Copy(gated{p, to, request}, from)
+		to.CloseWrite()
 	}
+	wg.Go(func() { pass(client, service, true) })
+	wg.Go(func() { pass(service, client, false) })
 	wg.Wait()
 }
 
 // gated is one direction of a connection; Write waits while the line is stalled.
 type gated struct {
 	*proxy
-	to net.Conn
+	to      net.Conn
+	request bool
 }
+
+var errRefused = errors.New("refused")
 
 func (g gated) Write(b []byte) (int, error) {
 	g.mu.Lock()
-	flow := g.flow
+	flow, word := g.flow, g.word
 	g.mu.Unlock()
+	if g.request && word != "" && bytes.Contains(bytes.ToLower(b), []byte(word)) {
+		g.refused.Add(1)
+		return 0, errRefused
+	}
 	<-flow
 	return g.to.Write(b)
+}
+
+// refuse ends every connection on which a client sends this word, from now on.
+func (p *proxy) refuse(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.word = word
 }
 
 // add keeps a connection, unless the line is cut.
@@ -148,14 +168,17 @@ func (f *fleet) behind(t *testing.T, name string) (config string, l lines) {
 		t.Fatal(err)
 	}
 	s3Address := strings.TrimPrefix(s3.Query().Get("endpoint"), "http://")
-	redisAddress := f.redis.Options().Addr
+	redisAddress := "no Redis"
+	if f.redis != nil {
+		redisAddress = f.redis.Options().Addr
+	}
 	postgres, err := url.Parse(f.database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l = lines{
 		"PostgreSQL": newProxy(t, postgres.Host),
-		"Redis":      newProxy(t, redisAddress),
+		"Redis":      newProxy(t, redisAddress), // which nobody uses when there is none
 		"S3":         newProxy(t, s3Address),
 	}
 	text, err := os.ReadFile(f.config)
