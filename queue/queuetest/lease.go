@@ -17,9 +17,12 @@ func testLease(t *testing.T, open Open) {
 	tellTogether(t, open, []story{
 		{name: "a dead worker's job is given back", settings: settings, run: func(f *fixture) { // C-236, S-046, I-09, R-079, R-097, R-099
 			ids := f.add("ann", 2)
-			h := f.take(ids[0])
+			h, claimed := f.claim(queue.LaneExport)
 			f.sweepUntil("the job is pending", f.inState(h.Job, queue.Pending))
 			j := f.get(h.Job, queue.Pending)
+			if at := f.snapshot().Now.Sub(claimed.Job.Started); at < short {
+				f.Errorf("given back %v after the claim, before the lease was over", at)
+			}
 			if j.Crashes != 1 || j.Attempt != 1 || j.Failures != 0 || !j.Started.IsZero() {
 				f.Errorf("crashes %d, attempt %d, failures %d, started %v", j.Crashes, j.Attempt, j.Failures, j.Started)
 			}

@@ -54,6 +54,46 @@ func testList(t *testing.T, open Open) {
 				}
 			}
 		}},
+		{name: "what was joined is listed, in the order of submission", run: func(f *fixture) {
+			listed := func(user string, want ...string) {
+				f.Helper()
+				page, err := f.List(f.ctx, user, 0, 10)
+				f.must(err)
+				var got []string
+				for _, j := range page {
+					got = append(got, j.ID)
+				}
+				if fmt.Sprint(got) != fmt.Sprint(want) {
+					f.Errorf("%s has %v, want %v", user, got, want)
+				}
+			}
+			bob := f.shared("bob", 3)
+			ann := f.add("ann", 1)
+			f.join(bob[0], "ann", 1, "bob") // older than her own
+			f.submit(bob[1], "ann", 1, "bob")
+			listed("ann", ann[0], bob[1], bob[0])
+			page, err := f.List(f.ctx, "ann", f.get(bob[1], queue.Pending).Order, 10)
+			f.must(err)
+			if len(page) != 1 || page[0].ID != bob[0] || page[0].User != "bob" {
+				f.Errorf("before bob's second: %+v", page)
+			}
+			f.join(bob[2], "cec", 1, "cec") // taken over: it is both's
+			listed("cec", bob[2])
+			listed("bob", bob[2], bob[1], bob[0])
+
+			f.leave(bob[1], "ann", queue.StillWanted)
+			listed("ann", ann[0], bob[0])
+			f.leave(bob[0], "bob", queue.StillWanted) // it is ann's alone now
+			listed("bob", bob[2], bob[1])
+			f.leave(bob[0], "ann", queue.Removed)
+			listed("ann", ann[0], bob[0]) // the last one keeps it
+
+			f.cancel(bob[2], queue.Removed)
+			listed("bob", bob[2], bob[1])
+			listed("cec", bob[2]) // who waited until it ended
+			f.join(bob[2], "dan", 1, "cec")
+			listed("dan")
+		}},
 		{name: "nobody's list is empty", run: func(f *fixture) {
 			f.add("ann", 1)
 			page, err := f.List(f.ctx, "bob", 0, 10)
@@ -80,7 +120,10 @@ func testRetention(t *testing.T, open Open) {
 			cancelled := f.enqueue(keyed("ann", "cancelled", "")).ID
 			f.cancel(cancelled, queue.Removed)
 			pending := f.enqueue(keyed("ann", "pending", "")).ID
-			for _, id := range []string{done, failed, cancelled} {
+			joined := f.add("ann", 1)[0]
+			f.join(joined, "cec", 1, "ann")
+			f.cancel(joined, queue.Removed)
+			for _, id := range []string{done, failed, cancelled, joined} {
 				f.sweepUntil("the job is gone", gone(f, id))
 				_, err := f.Get(f.ctx, id)
 				notFound(f, "Get", err)
@@ -97,6 +140,11 @@ func testRetention(t *testing.T, open Open) {
 				page, err := f.List(f.ctx, "ann", 0, 10)
 				f.must(err)
 				return len(page) == 1 && page[0].ID == pending
+			})
+			f.sweepUntil("nothing is listed of a joined job", func() bool {
+				page, err := f.List(f.ctx, "cec", 0, 10)
+				f.must(err)
+				return len(page) == 0
 			})
 		}},
 		{name: "a key that a newer job has taken stays", settings: settings, run: func(f *fixture) {

@@ -48,7 +48,8 @@ func TestSentinelURL(t *testing.T) {
 		tls                                    bool
 	}{
 		{url: "redis+sentinel://h?master_name=m", hosts: []string{"h:26379"}, db: 5},
-		{url: "redis+sentinel://h:1,i,[::1]:2,[::2]/?master_name=m", hosts: []string{"h:1", "i:26379", "[::1]:2", "[::2]:26379"}, db: 5},
+		{url: "redis+sentinel://h:1,i,j:2/?master_name=m", hosts: []string{"h:1", "i:26379", "j:2"}, db: 5},
+		{url: "redis+sentinel://[::1]/?master_name=m&addr=[::2]:1", hosts: []string{"[::1]:26379", "[::2]:1"}, db: 5},
 		{url: "redis+sentinel://h/0?master_name=m", hosts: []string{"h:26379"}},
 		{url: "redis+sentinel://h?master_name=m&db=2&addr=i:3", hosts: []string{"h:26379", "i:3"}, db: 2},
 		{

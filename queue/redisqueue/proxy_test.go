@@ -16,6 +16,7 @@ type cutter struct {
 	armed    atomic.Bool
 	cuts     atomic.Int32
 	opened   atomic.Int32
+	answers  atomic.Int32
 	muted    atomic.Int32 // this many of the first connections stay open and silent
 }
 
@@ -57,6 +58,7 @@ func (c *cutter) serve(conn net.Conn) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := up.Read(buffer)
+		c.answers.Add(1)
 		if err != nil || c.armed.CompareAndSwap(true, false) {
 			if err == nil {
 				c.cuts.Add(1)

@@ -75,7 +75,8 @@ var _ queue.Queue = (*Queue)(nil)
 // redis+sentinel://[user:password@]host[:port][,host[:port]...][/db]?master_name=...
 // or rediss+sentinel:// asks sentinels where the primary is, and follows it in a
 // failover. User and password are those of Redis; those of the sentinels, if they
-// want any, are the parameters sentinel_username and sentinel_password.
+// want any, are the parameters sentinel_username and sentinel_password. Further
+// sentinels may also be given as parameters addr, as IPv6 addresses must.
 //
 // When Redis cannot be asked now, the error wraps queue.ErrUnavailable and
 // trying again may help. Every other error is final: a URL or a server that

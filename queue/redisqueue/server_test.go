@@ -77,16 +77,24 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory holds that a full server takes no new jobs, and that the jobs
-// it has can still be worked off.
+// TestOutOfMemory holds that a full server takes no new jobs and waiters, and that
+// the jobs it has can still be worked off.
 func TestOutOfMemory(t *testing.T) {
 	s := startServer(t, "--maxmemory-policy", "noeviction")
 	q := open(t, s.url, Options{})
 	ctx := t.Context()
-	for range 6 {
-		enqueue(t, q, "ann")
+	for range 7 {
+		j := submission("ann")
+		j.Retry = 1
+		if _, err := q.Enqueue(ctx, j); err != nil {
+			t.Fatal(err)
+		}
 	}
 	held, seen := claim(t, q), claim(t, q)
+	shared := enqueue(t, q, "cec").ID
+	if _, err := q.Join(ctx, shared, "dan", 1); err != nil {
+		t.Fatal(err)
+	}
 	c := s.client()
 	defer c.Close()
 	if err := c.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
@@ -96,20 +104,34 @@ func TestOutOfMemory(t *testing.T) {
 	if _, err := q.Enqueue(ctx, submission("bob")); !errors.Is(err, queue.ErrUnavailable) {
 		t.Fatalf("Enqueue on a full server: %v", err)
 	}
-	for name, err := range map[string]error{
-		"beat":    func() error { _, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: held}}); return err }(),
-		"seal":    q.Seal(ctx, held),
-		"finish":  q.Finish(ctx, held, queue.Success{Outcome: []byte("done")}),
-		"get":     func() error { _, err := q.Get(ctx, held.Job); return err }(),
-		"list":    func() error { _, err := q.List(ctx, "ann", 0, 10); return err }(),
-		"release": q.Release(ctx, seen),
-		"cancel":  func() error { _, _, err := q.Cancel(ctx, seen.Job); return err }(),
-		"fail":    func() error { _, err := q.Fail(ctx, claim(t, q), queue.Failure{Reason: "no"}); return err }(),
-		"sweep":   func() error { _, err := q.Sweep(ctx); return err }(),
-		"shot":    func() error { _, err := q.Snapshot(ctx); return err }(),
+	if _, err := q.Join(ctx, held.Job, "bob", 1); !errors.Is(err, queue.ErrUnavailable) {
+		t.Fatalf("Join on a full server: %v", err)
+	}
+	for _, call := range []struct {
+		name string
+		err  func() error
+	}{
+		{"beat", func() error { _, err := q.Beat(ctx, queue.Worker{ID: "w"}, []queue.Beat{{Holder: held}}); return err }},
+		{"seal", func() error { return q.Seal(ctx, held) }},
+		{"finish", func() error { return q.Finish(ctx, held, queue.Success{Outcome: []byte("done"), Measured: true}) }},
+		{"get", func() error { _, err := q.Get(ctx, held.Job); return err }},
+		{"list", func() error { _, err := q.List(ctx, "ann", 0, 10); return err }},
+		{"release", func() error { return q.Release(ctx, seen) }},
+		{"cancel", func() error { _, _, err := q.Cancel(ctx, seen.Job); return err }},
+		{"leave", func() error { _, _, err := q.Leave(ctx, shared, "cec"); return err }},
+		{"fail", func() error { _, err := q.Fail(ctx, claim(t, q), queue.Failure{Reason: "no"}); return err }},
+		{"retry", func() error {
+			_, err := q.Fail(ctx, claim(t, q), queue.Failure{Reason: "no", Retry: true, After: time.Millisecond})
+			return err
+		}},
+		{"sweep", func() error { _, err := q.Sweep(ctx); return err }},
+		{"snapshot", func() error { _, err := q.Snapshot(ctx); return err }},
+		{"stats", func() error { _, err := q.Stats(ctx); return err }},
+		{"pause", func() error { return q.SetPaused(ctx, true) }},
+		{"restart", func() error { return q.SetPaused(ctx, false) }},
 	} {
-		if err != nil {
-			t.Errorf("%s on a full server: %v", name, err)
+		if err := call.err(); err != nil {
+			t.Errorf("%s on a full server: %v", call.name, err)
 		}
 	}
 }
