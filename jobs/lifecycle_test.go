@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slashbatch/queue"
+	"slashbatch/queue/memqueue"
 
 	"github.com/google/uuid"
 )
@@ -182,6 +183,48 @@ func TestLostClaim(t *testing.T) {
 			s.published(t, 0)
 		})
 	}
+}
+
+// A job that is cancelled in the moment in which it is told how its run ended
+// gives up its place all the same: nothing else would say that the worker has stopped.
+func TestCancelledAtItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSQLSite(t)
+	s.queue.Queue = memqueue.New(queue.Settings{}) // whose leases end after the test
+	s.queue.fault = func(op string, _ func() error) error {
+		if op == "finish" || op == "fail" {
+			for _, job := range s.runningSQL(t) {
+				if _, _, err := s.queue.Cancel(context.Background(), job); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return nil
+	}
+	done := s.submitSQL(t, SQLStep{SQL: "SELECT 1"})
+	failed := s.submitSQL(t, SQLStep{SQL: "SELECT 1 / 0"})
+	s.start(t)
+	for _, id := range []string{done, failed} { // one at a time: the second one needs the first one's place
+		s.await(t, id, queue.Cancelled, 10*time.Second)
+	}
+	for end := time.Now().Add(10 * time.Second); len(s.runningSQL(t)) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a cancelled job keeps its place")
+		}
+	}
+}
+
+func (s *site) runningSQL(t *testing.T) (ids []string) {
+	t.Helper()
+	snapshot, err := s.queue.Snapshot(context.Background())
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for _, r := range snapshot.Lanes[queue.LaneSQL].Runs {
+		ids = append(ids, r.Job)
+	}
+	return ids
 }
 
 // recovered sweeps until the job's lease has run out.

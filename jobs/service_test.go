@@ -126,3 +126,34 @@ func TestNoSuchSource(t *testing.T) {
 	s.start(t)
 	s.await(t, id, queue.Done, 10*time.Second)
 }
+
+// Whoever asks again for a job that stands behind somebody else's backlog takes it
+// over, by GET and by POST.
+func TestAskingTakesOver(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	service := s.service()
+	for _, method := range []Method{Get, Post} {
+		key := "shared " + string(rune('0'+method))
+		for _, k := range []string{"a " + key, "b " + key, key} {
+			if _, err := service.Submit(t.Context(), s.request(k, Post)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := s.request(key, method)
+		r.User, r.RunningCap = "bob "+key, 3
+		status, err := service.Submit(t.Context(), r)
+		if err != nil || status.Job.User != r.User || status.Job.Standing.Index != 0 {
+			t.Fatalf("%+v, %v", status.Job, err)
+		}
+		if *status.Position > 3 {
+			t.Errorf("position %d", *status.Position)
+		}
+		if first, err := service.FirstAsker(t.Context(), status.Job.ID); err != nil || first != "alice" {
+			t.Errorf("first asked for by %q, %v", first, err)
+		}
+		if waits, err := service.Waits(t.Context(), status.Job.ID, "alice"); err != nil || !waits {
+			t.Errorf("alice waits: %v, %v", waits, err)
+		}
+	}
+}

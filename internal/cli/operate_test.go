@@ -111,15 +111,6 @@ func (o operated) fail(h queue.Holder, reason string) {
 	}
 }
 
-func (o operated) state(id string) queue.State {
-	o.t.Helper()
-	job, err := o.Get(context.Background(), id)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return job.State
-}
-
 func TestQueueStatsPauseResume(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, o operated) {
 		ctx := t.Context()

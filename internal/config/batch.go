@@ -45,14 +45,15 @@ type Process struct {
 	// Defaults to 4 for exports and 2 for SQL jobs.
 	Workers Lanes `yaml:"workers"`
 
-	// Retry is how many further attempts a failed export has. Defaults to 0.
+	// Retry is how many further attempts a failed export has, after pauses from a
+	// second up to five minutes. Defaults to 0.
 	Retry int `yaml:"retry"`
 
 	// Crashes is how many times a job's worker may die before the job fails.
 	// Defaults to 3.
 	Crashes int `yaml:"crashes"`
 
-	// Timeout is the time between two sweeps of the queue: the longest a job
+	// Timeout is the most time between two sweeps of the queue, and the longest a job
 	// waits for an idle worker when a notification got lost. At most a third of
 	// Lease, because a sweep recovers nothing when it comes later than half a
 	// lease after the one before. Defaults to 1s.

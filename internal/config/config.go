@@ -127,8 +127,9 @@ type DataSource struct {
 	// URLFile is a file that holds URL.
 	URLFile string `yaml:"urlFile,omitempty"`
 
-	// MaxConns is how many connections one process opens at most. Defaults to 8;
-	// to 4 for the data source named "batch".
+	// MaxConns is how many connections one process opens at most, not counting
+	// that of each SQL job which runs. Defaults to 8; to 4 for the data source
+	// named "batch".
 	MaxConns int `yaml:"maxConns"`
 
 	// StatementTimeout ends a statement in the database. Defaults to 30s; to 12h

@@ -18,7 +18,7 @@ import (
 
 // fullSize tells whether the long runs were asked for: "make chaos". Without it
 // the same tests run with short leases and few exports.
-func fullSize() bool { return os.Getenv("SLASHBATCH_CHAOS") == "full" }
+func fullSize() bool { return os.Getenv("SLASHBATCH_TEST_CHAOS") == "full" }
 
 // chaosSize is what a chaos run is made of.
 type chaosSize struct {

@@ -193,4 +193,3 @@ func (q *Queue) notify(ctx context.Context, payloads []string) error {
 	}
 	return err
 }
-

@@ -49,7 +49,7 @@ func testEstimates(t *testing.T, open Open) {
 			f.Errorf("%s: estimate %v, want %v", what, got, want)
 		}
 	}
-	tellTogether(t, open, []story{
+	tell(t, open, []story{
 		{name: "the mean of up to eight runs, then an eighth each", run: func(f *fixture) {
 			near(f, "before any run", f.estimate("c"), configured)
 			var mean time.Duration

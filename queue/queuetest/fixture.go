@@ -43,23 +43,18 @@ type story struct {
 	run      func(f *fixture)
 }
 
-func tell(t *testing.T, open Open, stories []story) {
-	for _, s := range stories {
-		t.Run(s.name, func(t *testing.T) {
-			s.run(newFixture(t, open, s.settings))
-		})
-	}
-}
+// atOnce is how many stories are told at a time: many of them mostly wait, for time
+// to pass or for a backend to answer.
+const atOnce = 6
 
-// tellTogether tells stories that mostly wait, several at a time.
-func tellTogether(t *testing.T, open Open, stories []story) {
+func tell(t *testing.T, open Open, stories []story) {
 	var wg sync.WaitGroup
-	turn := make(chan struct{}, 8)
+	turn := make(chan struct{}, atOnce)
 	for _, s := range stories {
+		turn <- struct{}{}
 		wg.Go(func() {
-			turn <- struct{}{}
 			defer func() { <-turn }()
-			tell(t, open, []story{s})
+			t.Run(s.name, func(t *testing.T) { s.run(newFixture(t, open, s.settings)) })
 		})
 	}
 	wg.Wait()

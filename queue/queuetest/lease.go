@@ -14,7 +14,7 @@ const short = 300 * time.Millisecond
 
 func testLease(t *testing.T, open Open) {
 	settings := queue.Settings{Lease: short}
-	tellTogether(t, open, []story{
+	tell(t, open, []story{
 		{name: "a dead worker's job is given back", settings: settings, run: func(f *fixture) { // C-236, S-046, I-09, R-079, R-097, R-099
 			ids := f.add("ann", 2)
 			h, claimed := f.claim(queue.LaneExport)

@@ -110,7 +110,7 @@ func testRetention(t *testing.T, open Open) {
 	gone := func(f *fixture, id string) func() bool {
 		return func() bool { _, err := f.Get(f.ctx, id); return err != nil }
 	}
-	tellTogether(t, open, []story{
+	tell(t, open, []story{
 		{name: "final jobs go after their time, others stay", settings: settings, run: func(f *fixture) { // C-241, S-041, S-042, R-082
 			done := f.enqueue(keyed("ann", "done", "")).ID
 			f.finish(f.take(done))
@@ -120,8 +120,8 @@ func testRetention(t *testing.T, open Open) {
 			cancelled := f.enqueue(keyed("ann", "cancelled", "")).ID
 			f.cancel(cancelled, queue.Removed)
 			pending := f.enqueue(keyed("ann", "pending", "")).ID
-			joined := f.add("ann", 1)[0]
-			f.join(joined, "cec", 1, "ann")
+			joined := f.add("bob", 1)[0]
+			f.join(joined, "cec", 1, "bob")
 			f.cancel(joined, queue.Removed)
 			for _, id := range []string{done, failed, cancelled, joined} {
 				f.sweepUntil("the job is gone", gone(f, id))

@@ -93,6 +93,46 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// TestReplicasRepeated holds that an answer about what an earlier call did comes
+// with a write of its own. Without one WAIT, which since Redis 7.2 looks no further
+// than the last write of its connection, would confirm nothing.
+func TestReplicasRepeated(t *testing.T) {
+	primary := startServer(t)
+	primary.startReplica()
+	q := open(t, primary.url, Options{Replicas: 1})
+	ctx := t.Context()
+	writes := func(what string, call func() error) {
+		t.Helper()
+		count := func() string { return parseInfo(q.client.Info(ctx, "commandstats").Val())["cmdstat_hset"] }
+		before := count()
+		if err := call(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if count() == before {
+			t.Errorf("%s wrote nothing", what)
+		}
+	}
+	s := submission("ann")
+	s.Key = "k"
+	enqueue := func(id string) func() error {
+		s.ID = id
+		return func() error { _, err := q.Enqueue(ctx, s); return err }
+	}
+	first := s.ID
+	writes("the first Enqueue", enqueue(first))
+	writes("Enqueue repeated", enqueue(first))
+	writes("Enqueue of the same key", enqueue(uuid.NewString()))
+	r := queue.ClaimRequest{ClaimID: uuid.NewString(), Worker: "w", Lane: queue.LaneExport}
+	take := func() error { _, err := q.Claim(ctx, r); return err }
+	writes("the first Claim", take)
+	writes("Claim repeated", take)
+	seal := func() error { return q.Seal(ctx, queue.Holder{Job: first, Claim: r.ClaimID}) }
+	writes("the first Seal", seal)
+	writes("Seal repeated", seal)
+	finish(t, q, queue.Holder{Job: first, Claim: r.ClaimID})
+	writes("Enqueue of the key of an ended job", enqueue(uuid.NewString()))
+}
+
 // TestReplicasScriptsUnknown sends scripts to a server that has forgotten them.
 func TestReplicasScriptsUnknown(t *testing.T) {
 	primary := startServer(t)

@@ -27,7 +27,7 @@ local function find(id)
   return {id = id, list = f[1], state = f[2], o = parse_order(f[3]), sealed = f[4], due = f[5]}
 end
 
--- touch writes what is there already. WAIT asks for confirmation up to the last
--- write of its own connection: so also an answer that tells of an earlier one,
--- perhaps by somebody else and not confirmed, comes with a write.
+-- touch writes what is there already. Since Redis 7.2 WAIT asks for confirmation
+-- only up to the last write of its own connection: so an answer that tells of an
+-- earlier write, perhaps by somebody else and not confirmed, comes with one too.
 local function touch(id, list) call('HSET', job_key(id), 'list', list) end
