@@ -16,6 +16,9 @@ type sqlTask struct {
 	held
 	plan  SQLPlan
 	steps steps
+	// stray: a document was sent whose answer was lost, and which may reach the
+	// queue later than newer ones.
+	stray bool
 }
 
 // progress implements task: how far a SQL job is, its steps tell.
@@ -39,6 +42,12 @@ func (t *sqlTask) run(ctx context.Context) ending {
 		if m == runStep && t.worker.gaveUp(t.job) {
 			t.steps.skip(now())
 			return t.failed(crashedError{t.job.Crashes}.Error(), t.steps.encode())
+		}
+		if m == runStep && t.stray {
+			// A late document of this claim could undo the record of the next step;
+			// one of a claim that has ended cannot.
+			t.log.Info("SQL job given back between two steps: the queue did not answer for a while")
+			return ending{verdict: giveBack}
 		}
 		var err error
 		switch m {
@@ -179,7 +188,11 @@ func (t *sqlTask) after(ctx context.Context, i int, ended rows.Ended, cause erro
 // is for as long as ctx lasts.
 func (t *sqlTask) record(ctx context.Context, tries int) error {
 	document := t.steps.encode()
-	return t.insist(ctx, tries, func() error { return t.send(ctx, document, queue.Progress{}) })
+	return t.insist(ctx, tries, func() error {
+		err := t.send(ctx, document, queue.Progress{})
+		t.stray = t.stray || errors.Is(err, queue.ErrUnavailable)
+		return err
+	})
 }
 
 // judgeStep is what a step that was sent has come to. cause is why it was

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -310,7 +311,8 @@ func TestSQLNotRecorded(t *testing.T) {
 	}
 }
 
-// The end of a step that could not be recorded for long is not forgotten.
+// The end of a step that could not be recorded for long is not forgotten. The job
+// then goes on under another claim, into which no late message of this one reaches.
 func TestSQLEndNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newSQLSite(t)
@@ -331,7 +333,7 @@ func TestSQLEndNotRecorded(t *testing.T) {
 	if diff := cmp.Diff([]string{"1", "2", "3"}, s.seen(t)); diff != "" {
 		t.Error(diff)
 	}
-	if job := s.job(t, id); job.Attempt != 1 {
+	if job := s.job(t, id); job.Attempt != 2 || job.Crashes != 0 {
 		t.Errorf("%+v", job)
 	}
 }
@@ -374,5 +376,61 @@ func TestLanes(t *testing.T) {
 	s.await(t, second, queue.Done, 10*time.Second)
 	if got := s.seen(t); !slices.Equal(got, []string{"second"}) {
 		t.Error(got)
+	}
+}
+
+// A document that reaches the queue late, after newer ones, makes no step run twice.
+func TestSQLLateDocument(t *testing.T) {
+	t.Parallel()
+	s := newSQLSite(t)
+	late := &lateQueue{Queue: s.queue.Queue}
+	s.WorkerOptions.Queue = late
+	id := s.submitSQL(t, held3(SQLStep{SQL: holdAt2})...)
+	stop, kill, ended := s.start(t)
+	pid := s.asleep(t, id)
+	late.deliver(t)
+	late.dead.Store(true)
+	stop()
+	kill()
+	s.gone(t, pid)
+	<-ended
+	s.open(t)
+	s.WorkerOptions.Queue = s.queue
+	s.start(t)
+	s.await(t, id, queue.Failed, 10*time.Second)
+	if got := s.steps(t, id); got != "done, unknown "+lostReason+", skipped" {
+		t.Error(got)
+	}
+}
+
+// lateQueue loses the first document that tells of a step that is done, takes
+// it again, and delivers the lost one when it is told to. Once dead it answers nothing.
+type lateQueue struct {
+	queue.Queue
+	dead atomic.Bool
+	lost atomic.Pointer[queue.Beat]
+}
+
+func (q *lateQueue) Beat(ctx context.Context, w queue.Worker, beats []queue.Beat) ([]error, error) {
+	if q.dead.Load() {
+		return nil, queue.ErrUnavailable
+	}
+	if len(beats) == 1 && strings.Contains(string(beats[0].Steps), string(StepDone)) && q.lost.CompareAndSwap(nil, &beats[0]) {
+		return nil, queue.ErrUnavailable
+	}
+	return q.Queue.Beat(ctx, w, beats)
+}
+
+func (q *lateQueue) Release(ctx context.Context, h queue.Holder) error {
+	if q.dead.Load() {
+		return queue.ErrUnavailable
+	}
+	return q.Queue.Release(ctx, h)
+}
+
+func (q *lateQueue) deliver(t *testing.T) {
+	t.Helper()
+	if _, err := q.Queue.Beat(t.Context(), queue.Worker{ID: "w", Slots: map[queue.Lane]int{queue.LaneSQL: 1}}, []queue.Beat{*q.lost.Load()}); err != nil {
+		t.Error(err)
 	}
 }

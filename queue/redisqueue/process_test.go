@@ -52,14 +52,19 @@ func startServer(t *testing.T, args ...string) *server {
 	return s
 }
 
-// startReplica starts a replica of s, and returns once it has all data.
+// startReplica starts the only replica of s, and returns once it confirms writes.
 func (s *server) startReplica(args ...string) *server {
 	s.t.Helper()
 	replica := startServer(s.t, append([]string{"--replicaof", "127.0.0.1 " + s.port}, args...)...)
 	c := s.client()
 	defer c.Close()
-	eventually(s.t, "the replica is in step", func() bool {
-		return strings.Contains(c.Info(s.t.Context(), "replication").Val(), "port="+replica.port+",state=online")
+	eventually(s.t, "the replica confirms", func() bool {
+		confirmed := redis.NewIntCmd(s.t.Context(), "wait", 1, 100)
+		_, _ = c.Pipelined(s.t.Context(), func(p redis.Pipeliner) error {
+			p.Set(s.t.Context(), "replica", replica.port, 0)
+			return p.Process(s.t.Context(), confirmed)
+		})
+		return confirmed.Val() == 1
 	})
 	return replica
 }

@@ -65,7 +65,7 @@ func TestReplicas(t *testing.T) {
 	finish(t, q, done)
 
 	replica.thaw()
-	q.confirm = confirmTime
+	q.confirm = 2 * time.Second // it has to catch up
 	e, err := q.Enqueue(ctx, s)
 	if err != nil || !e.Created || e.Job.ID != s.ID {
 		t.Errorf("Enqueue: %+v, %v; want the job as created", e, err)
