@@ -3,6 +3,9 @@ package queuetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,68 +14,150 @@ import (
 	"slashbatch/queue"
 )
 
-// Bench measures the operations that must not grow with any backlog, with few
-// and many pending jobs of few and many users. A flat table is the result
-// wanted; what a backend is worth in jobs per second is a matter of its machine.
+// Bench measures the operations that must not grow with any backlog, with few and
+// many pending jobs of few and many users, and prints a table: what each costs, and
+// that as a multiple of what it costs in the first line.
+//
+// The backlogs stand side by side in one backend and are measured in turn, round
+// after round, so that whatever the machine does meanwhile it does to all of them. A
+// flat table is the result wanted; the costs themselves are a matter of the machine.
+// With -short there is no million.
 func Bench(b *testing.B, open func(b *testing.B, s queue.Settings) queue.Queue) {
-	for _, size := range []struct{ pending, users int }{{10, 1}, {10_000, 1}, {10_000, 1_000}} {
-		b.Run(fmt.Sprintf("pending=%d/users=%d", size.pending, size.users), func(b *testing.B) {
-			ctx := context.Background()
-			q := open(b, queue.Settings{})
-			next := 0 // the users take turns
-			enqueue := func() string {
-				s := export(fmt.Sprint("user", next%size.users))
-				s.RunningCap = 1 << 20
-				next++
-				if _, err := q.Enqueue(ctx, s); err != nil {
-					b.Fatal(err)
-				}
-				return s.ID
-			}
-			run := func() {
-				r := queue.ClaimRequest{ClaimID: uuid.NewString(), Worker: "w1", Lane: queue.LaneExport}
-				c, err := q.Claim(ctx, r)
-				if err != nil || c == nil {
-					b.Fatalf("Claim: %v, %v", c, err)
-				}
-				if err := q.Finish(ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			ids := make([]string, size.pending)
-			for i := range ids {
-				ids[i] = enqueue()
-			}
-			b.Run("get", func(b *testing.B) {
-				for i := 0; b.Loop(); i++ {
-					// A stride, for the head is not like the rest of a list.
-					if _, err := q.Get(ctx, ids[i*7919%len(ids)]); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-			b.Run("snapshot", func(b *testing.B) {
-				for b.Loop() {
-					if _, err := q.Snapshot(ctx); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-			// A cycle leaves as many pending as it found. Its halves are told
-			// as metrics, since stopping the clock costs more than they do.
-			b.Run("cycle", func(b *testing.B) {
-				var enqueueing, running time.Duration
-				for b.Loop() {
-					start := time.Now()
-					enqueue()
-					between := time.Now()
-					run()
-					enqueueing += between.Sub(start)
-					running += time.Since(between)
-				}
-				b.ReportMetric(float64(enqueueing)/float64(b.N), "ns/enqueue")
-				b.ReportMetric(float64(running)/float64(b.N), "ns/claim+finish")
-			})
-		})
+	sizes := []struct{ pending, users int }{{10, 1}, {10_000, 1}, {10_000, 1_000}, {1_000_000, 1}, {1_000_000, 10_000}}
+	if testing.Short() {
+		sizes = sizes[:3]
 	}
+	var backlogs []*backlog
+	for _, size := range sizes {
+		backlogs = append(backlogs, newBacklog(b, open(b, queue.Settings{}), size.pending, size.users))
+	}
+	// Cycles come last: they finish the jobs that the others ask for.
+	for _, op := range []func(*testing.B, *backlog){status, snapshot, cycles} {
+		for range benchRounds {
+			for _, l := range backlogs {
+				op(b, l)
+			}
+		}
+	}
+	fmt.Printf("\n%s, %d callers, %d rounds:\n", b.Name(), benchCallers, benchRounds)
+	printCosts(os.Stdout, backlogs)
+	b.ReportMetric(0, "ns/op") // the table has them
+}
+
+const (
+	benchRounds  = 9
+	benchCallers = 32
+	// benchTurn is how long a backlog is measured in one round.
+	benchTurn = 400 * time.Millisecond
+)
+
+// backlog is a queue that has as many pending jobs before a measurement as after.
+type backlog struct {
+	pending, users int
+
+	queue     queue.Queue
+	snapshots *queue.Snapshots
+	ids       []string
+	next      atomic.Int64 // the users take turns
+	costs     costs
+}
+
+func newBacklog(b *testing.B, q queue.Queue, pending, users int) *backlog {
+	b.Helper()
+	l := &backlog{
+		pending: pending, users: users, queue: q, snapshots: queue.NewSnapshots(q, 0),
+		ids: make([]string, pending), costs: costs{},
+	}
+	var next atomic.Int64
+	callTogether(b, func(ctx context.Context) (more bool, err error) {
+		i := int(next.Add(1)) - 1
+		if i >= pending {
+			return false, nil
+		}
+		l.ids[i], err = l.enqueue(ctx)
+		return true, err
+	})
+	return l
+}
+
+func (l *backlog) enqueue(ctx context.Context) (id string, err error) {
+	s := export(fmt.Sprint("user", l.next.Add(1)%int64(l.users)))
+	s.Class, s.Source, s.RunningCap, s.Definition = "packages", "pg", 1<<20, make([]byte, 300)
+	_, err = l.queue.Enqueue(ctx, s)
+	return s.ID, err
+}
+
+// run claims a job and finishes it.
+func (l *backlog) run(ctx context.Context) error {
+	r := queue.ClaimRequest{ClaimID: uuid.NewString(), Worker: "w1", Lane: queue.LaneExport}
+	c, err := l.queue.Claim(ctx, r)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		return fmt.Errorf("nothing to claim among %d pending jobs", l.pending)
+	}
+	return l.queue.Finish(ctx, queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{Measured: true})
+}
+
+// ask asks for what a status page shows: a job, its position and its ETA.
+func (l *backlog) ask(ctx context.Context) error {
+	job, err := l.queue.Get(ctx, l.ids[rand.IntN(len(l.ids))]) //nolint:gosec // not a secret
+	if err != nil {
+		return err
+	}
+	all, err := l.snapshots.Get(ctx)
+	if err != nil {
+		return err
+	}
+	lane := all.Lanes[job.Lane]
+	if queue.Position(lane, job.Standing) < 1 || queue.ETA(lane, all.Now, job.Standing, job.Estimate) <= 0 {
+		return fmt.Errorf("not a pending job: %+v", job)
+	}
+	return nil
+}
+
+func status(b *testing.B, l *backlog) {
+	var calls atomic.Int64
+	start := time.Now()
+	callTogether(b, func(ctx context.Context) (more bool, err error) {
+		calls.Add(1)
+		return time.Since(start) < benchTurn, l.ask(ctx)
+	})
+	l.costs.add("status", time.Since(start), calls.Load())
+}
+
+// snapshot measures one caller, since a process has no more.
+func snapshot(b *testing.B, l *backlog) {
+	var calls int64
+	start := time.Now()
+	for time.Since(start) < benchTurn {
+		if _, err := l.queue.Snapshot(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		calls++
+	}
+	l.costs.add("snapshot", time.Since(start), calls)
+}
+
+// cycles enqueues as many jobs as it then claims and finishes.
+func cycles(b *testing.B, l *backlog) {
+	var jobs, left atomic.Int64
+	start := time.Now()
+	callTogether(b, func(ctx context.Context) (more bool, err error) {
+		jobs.Add(1)
+		_, err = l.enqueue(ctx)
+		return time.Since(start) < benchTurn, err
+	})
+	l.costs.add("enqueue", time.Since(start), jobs.Load())
+
+	left.Store(jobs.Load())
+	start = time.Now()
+	callTogether(b, func(ctx context.Context) (more bool, err error) {
+		if left.Add(-1) < 0 {
+			return false, nil
+		}
+		return true, l.run(ctx)
+	})
+	l.costs.add("claim+finish", time.Since(start), jobs.Load())
 }

@@ -1,9 +1,6 @@
 package redisqueue
 
 import (
-	"fmt"
-	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,40 +22,6 @@ func BenchmarkQueue(b *testing.B) {
 	url := testenv.Redis(b)
 	queuetest.Bench(b, func(b *testing.B, s queue.Settings) queue.Queue {
 		return open(b, url, Options{Settings: s})
-	})
-}
-
-// BenchmarkThroughput is 32 callers at once, where BenchmarkQueue is one.
-func BenchmarkThroughput(b *testing.B) {
-	q := open(b, testenv.Redis(b), Options{})
-	var n atomic.Int64
-	enqueue := func(b *testing.B) {
-		b.SetParallelism(32 / runtime.GOMAXPROCS(0))
-		b.RunParallel(func(p *testing.PB) {
-			for p.Next() {
-				if _, err := q.Enqueue(b.Context(), submission(fmt.Sprint("user", n.Add(1)%1000))); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	}
-	b.Run("enqueue", enqueue)
-	b.Run("claim+finish", func(b *testing.B) {
-		enqueue(b) // as many as will be taken
-		b.ResetTimer()
-		b.RunParallel(func(p *testing.PB) {
-			for p.Next() {
-				r := queue.ClaimRequest{ClaimID: uuid.NewString(), Worker: "w", Lane: queue.LaneExport}
-				c, err := q.Claim(b.Context(), r)
-				if err != nil || c == nil {
-					b.Errorf("claim: %v, %v", c, err)
-					return
-				}
-				if err := q.Finish(b.Context(), queue.Holder{Job: c.Job.ID, Claim: r.ClaimID}, queue.Success{}); err != nil {
-					b.Error(err)
-				}
-			}
-		})
 	})
 }
 
