@@ -48,10 +48,6 @@ func open(t testing.TB, address string, o Options) *Queue {
 	return q
 }
 
-// fixed are the tables that a queue without jobs does not leave empty: settings, and
-// what has been learned.
-var fixed = map[string]bool{"queue_meta": true, "queue_source": true, "queue_estimate": true, "queue_migration": true}
-
 // tables are the names of the queue's tables.
 func tables(t testing.TB, pool *pgxpool.Pool) []string {
 	t.Helper()
