@@ -37,6 +37,8 @@ func Config(url, application string, conns int) (*pgxpool.Config, error) {
 	if !has(params, "timezone") {
 		params["timezone"] = "UTC"
 	}
+	// A check made after a lock must see what was committed before it was had.
+	params["default_transaction_isolation"] = "read committed"
 	// Our statements are short. One that is not is waiting for something that
 	// will not come, and must not take the pool with it.
 	params["statement_timeout"] = "15000"

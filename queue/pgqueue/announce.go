@@ -3,8 +3,10 @@ package pgqueue
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"slashbatch/queue"
 )
@@ -23,19 +25,21 @@ const (
 // operations because transactions that notify commit one after the other; hints may
 // come a little later, and be lost with the process.
 type announcer struct {
-	send   func(ctx context.Context, payloads []string) error
-	ctx    context.Context // of what is sent
-	cancel context.CancelFunc
-	signal chan struct{} // has one element while there is something to do
-	done   chan struct{}
+	send    func(ctx context.Context, payloads []string) error
+	ctx     context.Context // of what is sent
+	cancel  context.CancelFunc
+	signal  chan struct{} // has one element while there is something to do
+	closing chan struct{}
+	done    chan struct{}
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	waiting []queue.Event
 	closed  bool
 }
 
-func newAnnouncer(send func(ctx context.Context, payloads []string) error) *announcer {
-	a := &announcer{send: send, signal: make(chan struct{}, 1), done: make(chan struct{})}
+func newAnnouncer(send func(ctx context.Context, payloads []string) error, log *slog.Logger) *announcer {
+	a := &announcer{send: send, signal: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}), log: log}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	go a.run()
 	return a
@@ -69,6 +73,7 @@ func (a *announcer) wake() {
 func (a *announcer) close(ctx context.Context) {
 	a.mu.Lock()
 	a.closed = true
+	close(a.closing)
 	a.wake()
 	a.mu.Unlock()
 	select {
@@ -79,8 +84,18 @@ func (a *announcer) close(ctx context.Context) {
 	<-a.done
 }
 
+// rest waits before the next try, longer after more failures, and not once the
+// announcer is being closed.
+func (a *announcer) rest(failures int) {
+	select {
+	case <-a.closing:
+	case <-time.After(min(10*time.Millisecond<<min(failures, 10), time.Second)):
+	}
+}
+
 func (a *announcer) run() {
 	defer close(a.done)
+	failures := 0 // in a row
 	for range a.signal {
 		a.mu.Lock()
 		events, closed := a.waiting, a.closed
@@ -90,9 +105,15 @@ func (a *announcer) run() {
 			ctx, cancel := context.WithTimeout(a.ctx, patience)
 			err := a.send(ctx, payloads(latest(events)))
 			cancel()
-			if err != nil && !closed {
+			switch {
+			case err == nil:
+				failures = 0
+			case !closed:
 				// Nobody has heard of them; whoever listens shall know.
-				pause(a.ctx, 10)
+				if failures++; failures == 1 { // said once: an outage must not fill the log
+					a.log.Warn("workers and watchers could not be told of changes in the queue; they will look for themselves", "error", err)
+				}
+				a.rest(failures)
 				a.say(queue.Event{Kind: queue.Resync})
 			}
 		}
@@ -188,8 +209,5 @@ func wakeAll(users [][]byte) []queue.Event {
 // notify sends notifications; listeners of this process get them, too.
 func (q *Queue) notify(ctx context.Context, payloads []string) error {
 	_, err := q.pool.Exec(ctx, `SELECT pg_notify($1, p) FROM unnest($2::text[]) p`, channel, payloads)
-	if err != nil {
-		q.log.Warn("workers and watchers could not be told of changes in the queue; they will look for themselves", "error", err)
-	}
 	return err
 }

@@ -34,13 +34,17 @@ func configure(raw string, conns int) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pgqueue: %w", err)
 	}
-	// Every statement of the queue finds its rows by an index. The planner cannot
+	// Every statement of the queue finds its few rows by an index. The planner cannot
 	// know that in time: it plans when the tables are empty and have no statistics,
 	// for which reading them as a whole looks best, and keeps that plan while they
-	// grow. So it is told, once for all parameters; and not to compile for it.
+	// grow; and it takes the limits that are parameters for large ones, for which
+	// sorting or hashing all lists looks best. So it is told, once for all parameters;
+	// and not to compile for it.
 	params := config.ConnConfig.RuntimeParams
 	params["enable_seqscan"] = "off"
 	params["enable_bitmapscan"] = "off"
+	params["enable_mergejoin"] = "off"
+	params["enable_hashjoin"] = "off"
 	params["plan_cache_mode"] = "force_generic_plan"
 	params["jit"] = "off"
 	return config, nil

@@ -220,7 +220,7 @@ var audits = map[string]string{
 		WHERE s.running <> (SELECT count(*) FROM slashbatch.queue_claim c WHERE c.source = s.source)`,
 	"active jobs are waited for": `
 		SELECT j.id FROM slashbatch.queue_job j WHERE j.state IN ('pending', 'running')
-		  AND NOT EXISTS (SELECT FROM slashbatch.queue_waiter w WHERE w.job = j.id AND w.owner = j.owner)`,
+		  AND NOT EXISTS (SELECT FROM slashbatch.queue_waiter w WHERE w.job = j.id)`,
 	"ended claims are not held": `
 		SELECT s.claim FROM slashbatch.queue_spent s JOIN slashbatch.queue_claim c ON c.claim = s.claim`,
 	"lines are unique and free ones are not in use": `

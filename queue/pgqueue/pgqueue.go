@@ -59,6 +59,7 @@ type Queue struct {
 	settings queue.Settings
 	log      *slog.Logger
 	quiet    time.Duration // see subscription.follow
+	frozen   time.Duration // see Sweep
 	out      *announcer
 
 	// Ends when the queue is closed, and with it every call and subscription.
@@ -90,9 +91,9 @@ func Open(ctx context.Context, url string, o Options) (*Queue, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{pool: pool, settings: o.Settings.WithDefaults(), log: o.Logger, quiet: quiet}
+	q := &Queue{pool: pool, settings: o.Settings.WithDefaults(), log: o.Logger, quiet: quiet, frozen: frozen}
 	q.open, q.close = context.WithCancel(context.Background())
-	q.out = newAnnouncer(q.notify)
+	q.out = newAnnouncer(q.notify, q.log)
 	return q, nil
 }
 

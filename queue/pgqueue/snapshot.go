@@ -2,31 +2,31 @@ package pgqueue
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/fnv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"slashbatch/queue"
 )
 
-// What a snapshot reads. All of it is ordered, since the version is its hash.
+// What a snapshot reads.
 const (
 	nowSQL = `SELECT clock_timestamp(), m.paused FROM slashbatch.queue_meta m`
 
+	// Whatever changes a row changes its xmin.
 	linesSQL = `
-		SELECT l.lane, l.line, l.pending, l.running, l.place, l.estimates, l.id, l.delayed, l.cap, l.head, l.next, l.holes
-		FROM slashbatch.queue_list l ORDER BY l.id`
+		SELECT l.lane, l.line, l.pending, l.running, l.place, l.estimates, l.xmin
+		FROM slashbatch.queue_list l`
 
 	runsSQL = `
 		SELECT c.lane, c.job, c.owner, c.worker, c.started, c.estimate, c.claim, c.cancelled, c.sealed
-		FROM slashbatch.queue_claim c ORDER BY c.claim`
+		FROM slashbatch.queue_claim c`
 
 	workersSQL = `
-		SELECT w.worker, w.slots FROM slashbatch.queue_worker w WHERE w.expires > clock_timestamp() ORDER BY w.worker`
+		SELECT w.worker, w.slots FROM slashbatch.queue_worker w WHERE w.expires > clock_timestamp()`
 
-	capacitiesSQL = `SELECT s.source, s.capacity FROM slashbatch.queue_source s ORDER BY s.source`
+	capacitiesSQL = `SELECT s.source, s.capacity FROM slashbatch.queue_source s`
 )
 
 // Snapshot implements queue.Queue, in one transaction that sees one moment, and one
@@ -47,7 +47,7 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 	for _, name := range queue.Lanes {
 		lanes[string(name)] = &queue.LaneSnapshot{Lines: []queue.Line{}, Runs: []queue.Run{}}
 	}
-	v := version{fnv.New64a()}
+	var v version
 
 	var b pgx.Batch
 	b.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
@@ -56,18 +56,19 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 			return err
 		}
 		s.Now = s.Now.UTC().Truncate(time.Millisecond)
-		v.add(flag(s.Paused))
+		if s.Paused {
+			v.add([][]byte{[]byte("paused")})
+		}
 		return nil
 	})
 	b.Queue(linesSQL).Query(func(rows pgx.Rows) error {
-		var lane string
+		var lane pgtype.UndecodedBytes
 		var l queue.Line
 		var estimates int64
-		var id, delayed, running, head, next, holes int64
-		_, err := pgx.ForEachRow(rows, []any{&lane, &l.ID, &l.Pending, &l.Running, &l.Place, &estimates, &id, &delayed, &running, &head, &next, &holes}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&lane, &l.ID, &l.Pending, &l.Running, &l.Place, &estimates, nil}, func() error {
+			v.add(rows.RawValues())
 			l.Estimates = time.Duration(estimates) * time.Millisecond
-			v.add(int64(l.ID), int64(l.Pending), int64(l.Running), l.Place, estimates, id, delayed, running, head, next, holes)
-			if n := lanes[lane]; n != nil && l.Pending+l.Running > 0 {
+			if n := lanes[string(lane)]; n != nil && l.Pending+l.Running > 0 {
 				n.Lines = append(n.Lines, l)
 			}
 			return nil
@@ -76,13 +77,11 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 	})
 	b.Queue(runsSQL).Query(func(rows pgx.Rows) error {
 		var lane string
-		var job, owner, worker, claim []byte
+		var job, owner, worker []byte
 		var started time.Time
 		var estimate int64
-		var cancelled, sealed bool
-		_, err := pgx.ForEachRow(rows, []any{&lane, &job, &owner, &worker, &started, &estimate, &claim, &cancelled, &sealed}, func() error {
-			v.name(claim)
-			v.add(flag(cancelled), flag(sealed))
+		_, err := pgx.ForEachRow(rows, []any{&lane, &job, &owner, &worker, &started, &estimate, nil, nil, nil}, func() error {
+			v.add(rows.RawValues())
 			if n := lanes[lane]; n != nil {
 				n.Runs = append(n.Runs, queue.Run{
 					Job: string(job), User: string(owner), Worker: string(worker),
@@ -94,13 +93,11 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		return err
 	})
 	b.Queue(workersSQL).Query(func(rows pgx.Rows) error {
-		var worker []byte
 		var slots map[string]int
-		_, err := pgx.ForEachRow(rows, []any{&worker, &slots}, func() error {
-			v.name(worker)
+		_, err := pgx.ForEachRow(rows, []any{nil, &slots}, func() error {
+			v.add(rows.RawValues())
 			for _, name := range queue.Lanes {
 				lanes[string(name)].Slots += slots[string(name)]
-				v.add(int64(slots[string(name)]))
 			}
 			slots = nil
 			return nil
@@ -108,11 +105,8 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 		return err
 	})
 	b.Queue(capacitiesSQL).Query(func(rows pgx.Rows) error {
-		var source []byte
-		var capacity int64
-		_, err := pgx.ForEachRow(rows, []any{&source, &capacity}, func() error {
-			v.name(source)
-			v.add(capacity)
+		_, err := pgx.ForEachRow(rows, []any{nil, nil}, func() error {
+			v.add(rows.RawValues())
 			return nil
 		})
 		return err
@@ -124,37 +118,25 @@ func (q *Queue) snapshot(ctx context.Context) (*queue.Snapshot, error) {
 	for name, n := range lanes {
 		s.Lanes[queue.Lane(name)] = *n
 	}
-	s.Version = v.sum()
+	s.Version = v.positive()
 	return s, nil
 }
 
-// version is a hash of everything added to it.
-type version struct {
-	hash interface {
-		Write([]byte) (int, error)
-		Sum64() uint64
+// version is the sum of the hashes of some rows, so that their order does not matter.
+type version uint64
+
+// add takes a row in, by the FNV-1a hash of its columns and their lengths.
+func (v *version) add(row [][]byte) {
+	const basis, prime = 14695981039346656037, 1099511628211
+	hash := uint64(basis)
+	for _, column := range row {
+		hash = (hash ^ uint64(len(column))) * prime
+		for _, b := range column {
+			hash = (hash ^ uint64(b)) * prime
+		}
 	}
+	*v += version(hash)
 }
 
-func (v version) add(numbers ...int64) {
-	var b [8]byte
-	for _, n := range numbers {
-		binary.LittleEndian.PutUint64(b[:], uint64(n))
-		_, _ = v.hash.Write(b[:])
-	}
-}
-
-func (v version) name(name []byte) {
-	v.add(int64(len(name)))
-	_, _ = v.hash.Write(name)
-}
-
-// sum is positive, for people.
-func (v version) sum() int64 { return int64(v.hash.Sum64() >> 1) }
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
+// positive is for people.
+func (v *version) positive() int64 { return int64(*v >> 1) }

@@ -13,7 +13,9 @@ const (
 	laneStatsSQL = `
 		SELECT l.lane, count(*), sum(l.pending), sum(l.delayed), sum(l.running), min(j.submitted)
 		FROM slashbatch.queue_list l
-		LEFT JOIN slashbatch.queue_job j ON j.list = l.id AND j.number = l.head
+		LEFT JOIN LATERAL (
+			SELECT h.submitted FROM slashbatch.queue_job h WHERE h.list = l.id AND h.number = l.head LIMIT 1
+		) j ON true
 		GROUP BY l.lane`
 
 	// Sources without a capacity keep no count, so their claims are counted.

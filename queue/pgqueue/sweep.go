@@ -2,6 +2,7 @@ package pgqueue
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -18,17 +19,31 @@ const (
 	// portion is how much of each kind one transaction forgets, portions how many
 	// of them there are at most.
 	portion, portions = 500, 10
+	// frozen is how long the session of a sweep may do nothing between two of its
+	// statements. A process that stands still, or whose machine is gone, does not
+	// give its lock back, and the server may take hours to notice.
+	frozen = 5 * time.Second
+
+	endFrozenSQL = `
+		SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.classid = 1936482929 AND l.objid = $1 AND l.objsubid = 2 AND l.granted
+		  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+		  AND a.state = 'idle' AND a.state_change < clock_timestamp() - $2 * interval '1 millisecond'`
 )
 
 // Sweep implements queue.Queue. When another process sweeps just now, it does
-// nothing.
+// nothing, but for ending the session of one that has stopped in the middle.
 func (q *Queue) Sweep(ctx context.Context) (queue.Swept, error) {
 	var swept queue.Swept
 	err := q.do(ctx, func(ctx context.Context) error {
 		return q.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 			var alone bool
 			err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(1936482929, $1)`, sweepLock).Scan(&alone)
-			if err != nil || !alone {
+			if err != nil {
+				return err
+			}
+			if !alone {
+				_, err := conn.Exec(ctx, endFrozenSQL, sweepLock, millis(q.frozen))
 				return err
 			}
 			err = q.sweep(ctx, conn, &swept)

@@ -2,6 +2,7 @@ package pgqueue
 
 import (
 	"context"
+	"errors"
 
 	"slashbatch/queue"
 )
@@ -46,30 +47,46 @@ func (q *Queue) Waits(ctx context.Context, id, user string) (bool, error) {
 
 // Leave implements queue.Queue.
 func (q *Queue) Leave(ctx context.Context, id, user string) (queue.Left, queue.Job, error) {
-	return q.left(ctx, `SELECT f.o_answer, f.o_wakes, (f.o_job).* FROM slashbatch.queue_leave($1, $2) f`, []byte(id), []byte(user))
+	left, job, repeated, err := q.left(ctx, `SELECT f.o_answer, f.o_wakes, (f.o_job).* FROM slashbatch.queue_leave($1, $2) f`, []byte(id), []byte(user))
+	if repeated && errors.Is(err, queue.ErrNotFound) {
+		// The call whose answer was lost may have taken the user off. Then others
+		// wait: the last one stays on record.
+		job, err = q.Get(ctx, id)
+		left = queue.StillWanted
+	}
+	if err != nil {
+		return "", queue.Job{}, err
+	}
+	return left, job, nil
 }
 
 // Cancel implements queue.Queue.
 func (q *Queue) Cancel(ctx context.Context, id string) (queue.Left, queue.Job, error) {
-	return q.left(ctx, `SELECT f.o_answer, f.o_wakes, (f.o_job).* FROM slashbatch.queue_cancel($1) f`, []byte(id))
+	left, job, _, err := q.left(ctx, `SELECT f.o_answer, f.o_wakes, (f.o_job).* FROM slashbatch.queue_cancel($1) f`, []byte(id))
+	return left, job, err
 }
 
-// left makes a call that may be the end of a job.
-func (q *Queue) left(ctx context.Context, sql string, args ...any) (queue.Left, queue.Job, error) {
+// left makes a call that may be the end of a job. It tells whether it was made
+// again after its answer was lost.
+func (q *Queue) left(ctx context.Context, sql string, args ...any) (left queue.Left, j queue.Job, repeated bool, err error) {
 	var answer string
 	var users [][]byte
 	var v view
-	err := q.do(ctx, func(ctx context.Context) error {
+	lost := false
+	err = q.do(ctx, func(ctx context.Context) error {
+		repeated = lost
 		v = view{}
-		return q.pool.QueryRow(ctx, sql, args...).Scan(append([]any{&answer, &users}, v.columns()...)...)
+		err := q.pool.QueryRow(ctx, sql, args...).Scan(append([]any{&answer, &users}, v.columns()...)...)
+		lost = lost || err != nil && whatFor(err) == disconnected
+		return err
 	})
 	if err != nil {
-		return "", queue.Job{}, err
+		return "", queue.Job{}, repeated, err
 	}
-	j := v.job()
+	j = v.job()
 	switch answer {
 	case "none":
-		return "", queue.Job{}, queue.ErrNotFound
+		return "", queue.Job{}, repeated, queue.ErrNotFound
 	case "moved":
 		q.moved(j)
 		answer = string(queue.StillWanted)
@@ -77,5 +94,5 @@ func (q *Queue) left(ctx context.Context, sql string, args ...any) (queue.Left, 
 		q.out.say(changed(j.ID, j.State))
 	}
 	q.out.say(wakeAll(users)...)
-	return queue.Left(answer), j, nil
+	return queue.Left(answer), j, repeated, nil
 }

@@ -54,8 +54,11 @@ BEGIN
     END IF;
 
     IF p_wait THEN
-        SELECT l.* INTO v_list FROM slashbatch.queue_best(p_lane, 1) b JOIN slashbatch.queue_list l ON l.id = b.id
-        WHERE l.ready ORDER BY b.running, b.place LIMIT 1 FOR UPDATE OF l;
+        -- Just the best of all gates: one that is not ready any more once it is
+        -- held stays held, and may not be held while another is waited for.
+        SELECT l.* INTO v_list
+        FROM (SELECT f.id FROM slashbatch.queue_best(p_lane, 1) f LIMIT 1) b JOIN slashbatch.queue_list l ON l.id = b.id
+        WHERE l.ready FOR UPDATE OF l;
     END IF;
     LOOP
         WHILE v_list.id IS NULL LOOP

@@ -126,7 +126,7 @@ BEGIN
     SELECT * INTO v_known FROM slashbatch.queue_estimate e WHERE sha256(e.class) = sha256(p_class) FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
         UPDATE slashbatch.queue_estimate e
-        SET runs = e.runs + 1, mean = greatest(round(e.mean + (p_took - e.mean)::numeric / least(e.runs + 1, 8)), 0)
+        SET runs = least(e.runs, 1000) + 1, mean = greatest(round(e.mean + (p_took - e.mean)::numeric / least(e.runs + 1, 8)), 0)
         WHERE sha256(e.class) = sha256(p_class);
     ELSE
         INSERT INTO slashbatch.queue_estimate (class, mean, runs) VALUES (p_class, greatest(p_took, 0), 1)

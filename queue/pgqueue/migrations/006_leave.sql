@@ -98,7 +98,10 @@ BEGIN
     END IF;
     SELECT w.* INTO v_heir
     FROM slashbatch.queue_waiter w
-    LEFT JOIN slashbatch.queue_list l ON l.lane = v_seen.lane AND sha256(l.owner) = sha256(w.owner)
+    LEFT JOIN LATERAL (
+        SELECT o.pending, o.delayed, o.running, o.place FROM slashbatch.queue_list o
+        WHERE o.lane = v_seen.lane AND sha256(o.owner) = sha256(w.owner) LIMIT 1
+    ) l ON true
     WHERE w.job = p_id AND sha256(w.owner) <> v_user
     ORDER BY coalesce(l.pending + l.delayed + l.running, 0), l.place, w.joined LIMIT 1;
 

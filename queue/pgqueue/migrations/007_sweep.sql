@@ -122,11 +122,13 @@ BEGIN
         v_more := true;
     END IF;
 
-    -- Without any list all lines are free, and numbered from 0 again.
-    IF NOT EXISTS (SELECT FROM slashbatch.queue_list) AND EXISTS (SELECT FROM slashbatch.queue_line)
-       AND pg_try_advisory_xact_lock(1936482929, 1) THEN
-        IF NOT EXISTS (SELECT FROM slashbatch.queue_list) THEN
-            DELETE FROM slashbatch.queue_line;
+    -- Without any list all lines are free, and numbered from 0 again: by the next
+    -- sweep, for a transaction that does not commit undoes the one but not the other.
+    IF NOT EXISTS (SELECT FROM slashbatch.queue_list)
+       AND (EXISTS (SELECT FROM slashbatch.queue_line) OR (SELECT n.is_called FROM slashbatch.queue_next_line n))
+       AND pg_try_advisory_xact_lock(1936482929, 1) AND NOT EXISTS (SELECT FROM slashbatch.queue_list) THEN
+        DELETE FROM slashbatch.queue_line;
+        IF NOT FOUND THEN
             PERFORM setval('slashbatch.queue_next_line', 0, false);
         END IF;
     END IF;

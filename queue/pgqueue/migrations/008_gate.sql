@@ -26,9 +26,9 @@ BEGIN
            (SELECT count(*) FROM slashbatch.queue_claim c WHERE c.source = n.source)
     FROM unnest(p_sources, p_capacities) n (source, capacity)
     ON CONFLICT (sha256(source)) DO UPDATE SET capacity = excluded.capacity;
-    UPDATE slashbatch.queue_list l SET gate = coalesce(s.gate, 0)
-    FROM slashbatch.queue_job j LEFT JOIN slashbatch.queue_source s ON s.source = j.source
-    WHERE j.list = l.id AND j.number = l.head AND l.pending > 0 AND l.gate <> coalesce(s.gate, 0);
+    UPDATE slashbatch.queue_list l SET gate = h.gate
+    FROM slashbatch.queue_list o CROSS JOIN LATERAL slashbatch.queue_head(o.id, o.head) h
+    WHERE o.pending > 0 AND l.id = o.id AND l.gate <> h.gate;
 
     SELECT coalesce(array_agg(DISTINCT w.owner), '{}') INTO v_wakes
     FROM (SELECT 0 AS gate UNION ALL SELECT s.gate FROM slashbatch.queue_source s WHERE s.running < s.capacity) g
