@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slashbatch/cache"
+	"slashbatch/internal/sqltext"
 )
 
 // stepTimeout bounds a step of an endpoint; it holds a worker's slot.
@@ -15,19 +16,17 @@ const stepTimeout = 10 * time.Minute
 // the step, the job is done; an error says that the queue could not be told of
 // it, so that it has not begun.
 func (a *exportTask) onSuccess(ctx context.Context, e cache.Entry) error {
-	return a.step(ctx, &a.steps.OnSuccess, a.plan.OnSuccess, map[string]string{
-		"batch.job_id": a.job.ID, "batch.row_count": strconv.FormatInt(e.File.Rows, 10),
+	return a.step(ctx, &a.steps.OnSuccess, a.plan.OnSuccess, sqltext.OnSuccess, map[string]string{
+		sqltext.JobID: a.job.ID, sqltext.RowCount: strconv.FormatInt(e.File.Rows, 10), sqltext.ResultURL: a.plan.ResultURL,
 	})
 }
 
 // onError runs the endpoint's step for a job that is about to be failed.
 func (a *exportTask) onError(ctx context.Context, reason string) {
-	_ = a.step(ctx, &a.steps.OnError, a.plan.OnError, map[string]string{
-		"batch.job_id": a.job.ID, "batch.error_message": reason,
-	})
+	_ = a.step(ctx, &a.steps.OnError, a.plan.OnError, sqltext.OnError, map[string]string{sqltext.JobID: a.job.ID, sqltext.ErrorMessage: reason})
 }
 
-func (a *exportTask) step(ctx context.Context, at **step, sql string, settings map[string]string) error {
+func (a *exportTask) step(ctx context.Context, at **step, sql string, names []string, values map[string]string) error {
 	if sql == "" {
 		return nil
 	}
@@ -56,7 +55,9 @@ func (a *exportTask) step(ctx context.Context, at **step, sql string, settings m
 	state, reason := StepDone, ""
 	if source, ok := a.worker.Sources[a.plan.StepsSource]; !ok {
 		state, reason = StepFailed, "this worker has no data source "+a.plan.StepsSource
-	} else if err := source.Run(ctx, sql, settings); err != nil {
+	} else if template, err := sqltext.Parse(sql, names...); err != nil {
+		state, reason = StepFailed, err.Error()
+	} else if err := source.Run(ctx, template.Fill(values), sqltext.Settings(values)); err != nil {
 		state, reason = StepFailed, err.Error()
 	}
 	s.move(state, reason, time.Now().UTC())

@@ -46,6 +46,9 @@ type Plan struct {
 	OnSuccess   string     `json:"onsuccess,omitempty"`
 	OnError     string     `json:"onerror,omitempty"`
 
+	// ResultURL is where the steps' readers find the result.
+	ResultURL string `json:"resultUrl,omitempty"`
+
 	// FileName of the download, without ".gz"; ContentType of the plain file.
 	FileName    string `json:"fileName"`
 	ContentType string `json:"contentType"`

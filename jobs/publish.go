@@ -36,9 +36,19 @@ func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows
 }
 
 func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
-	file := cache.File{
-		Object: object, Stored: written.Stored, Rows: sum.Rows, Bytes: written.Plain, SHA256: written.SHA256,
-		ContentType: a.plan.ContentType, FileName: a.plan.FileName,
+	return cache.Publication{
+		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
+		Job: a.job.ID, Claim: a.holder.Claim, Submitted: a.job.Submitted, SpecDigest: a.plan.SpecDigest,
+		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh,
+		File: *fileOf(object, sum.Rows, written, columns, a.plan.ContentType, a.plan.FileName),
+	}
+}
+
+// fileOf describes a committed object.
+func fileOf(object string, count int64, written rows.Written, columns []rows.Column, contentType, name string) *cache.File {
+	file := &cache.File{
+		Object: object, Stored: written.Stored, Rows: count, Bytes: written.Plain, SHA256: written.SHA256,
+		ContentType: contentType, FileName: name,
 	}
 	for _, c := range columns {
 		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID})
@@ -46,18 +56,14 @@ func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns
 	for _, b := range written.Blocks {
 		file.Blocks = append(file.Blocks, cache.Block(b))
 	}
-	return cache.Publication{
-		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
-		Job: a.job.ID, Claim: a.holder.Claim, Submitted: a.job.Submitted, SpecDigest: a.plan.SpecDigest,
-		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh, File: file,
-	}
+	return file
 }
 
 // discard removes an object that nothing refers to.
-func (a *exportTask) discard(object string) {
+func (h held) discard(object string) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
-	if err := a.worker.Store.Delete(ctx, object); err != nil {
-		a.log.Warn("an unpublished object is left over", "object", object, "error", err)
+	if err := h.worker.Store.Delete(ctx, object); err != nil {
+		h.log.Warn("an unpublished object is left over", "object", object, "error", err)
 	}
 }

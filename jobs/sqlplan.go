@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"slashbatch/internal/sqltext"
 	"slashbatch/queue"
 )
 
@@ -21,14 +22,30 @@ type SQLPlan struct {
 	// Steps run in order, one at a time, each in a session and an implicit
 	// transaction of its own.
 	Steps []SQLStep `json:"steps"`
+	// OnSuccess runs once all steps are done, OnError once one is not, each after
+	// that step's own fallback; "" is none.
+	OnSuccess string `json:"onsuccess,omitempty"`
+	OnError   string `json:"onerror,omitempty"`
 	// Timeout bounds each step; 0: no bound.
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// ResultBytes bounds the rows of a step, as plain CSV; 0: no bound. MaxAge is how
+	// long the result is kept.
+	ResultBytes int64         `json:"resultBytes,omitempty"`
+	MaxAge      time.Duration `json:"maxAge,omitempty"`
+	// Form is the definition as its sender wrote it, for those who show it.
+	Form json.RawMessage `json:"form,omitempty"`
 }
 
 // SQLStep is one step of a SQLPlan.
 type SQLStep struct {
 	// SQL may hold several statements.
 	SQL string `json:"sql"`
+	// ID is the sender's own name for it, for the log.
+	ID string `json:"id,omitempty"`
+	// OnSuccess runs right after a step that is done, OnError after one that is
+	// not; "" is none. The time limit of the plan holds for them, not that of the step.
+	OnSuccess string `json:"onsuccess,omitempty"`
+	OnError   string `json:"onerror,omitempty"`
 	// Timeout lowers that of the plan; 0 leaves it.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Repeatable: running it twice does no harm, so it is run again when nobody
@@ -59,6 +76,9 @@ func (p SQLPlan) timeout(i int) time.Duration {
 	return p.Timeout
 }
 
+// Placeholders are those that mean something in the fallbacks of a SQL job.
+var Placeholders = []string{sqltext.JobID, sqltext.ErrorMessage}
+
 // SQLRequest asks for the run of a SQLPlan.
 type SQLRequest struct {
 	Plan SQLPlan
@@ -77,7 +97,7 @@ func (r SQLRequest) Submission(id string) (queue.Submission, error) {
 	}
 	for i, step := range r.Plan.Steps {
 		// The database would take what stands before it for the whole.
-		if strings.ContainsRune(step.SQL, 0) {
+		if strings.ContainsRune(step.SQL+step.OnSuccess+step.OnError, 0) {
 			return queue.Submission{}, fmt.Errorf("step %d holds a NUL character", i+1)
 		}
 	}

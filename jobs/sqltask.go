@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
+	"slashbatch/cache"
 	"slashbatch/internal/rows"
+	"slashbatch/internal/sqltext"
 	"slashbatch/queue"
 )
 
@@ -19,10 +22,18 @@ type sqlTask struct {
 	// stray: a document was sent whose answer was lost, and which may reach the
 	// queue later than newer ones.
 	stray bool
+	// export is what the step that runs now writes; blocks are those of the result.
+	export atomic.Pointer[rows.Export]
+	blocks []cache.Block
 }
 
-// progress implements task: how far a SQL job is, its steps tell.
-func (t *sqlTask) progress() queue.Progress { return queue.Progress{} }
+// progress implements task: how many rows the step that runs now has given.
+func (t *sqlTask) progress() (p queue.Progress) {
+	if e := t.export.Load(); e != nil {
+		p.Rows, p.Bytes = e.Progress()
+	}
+	return p
+}
 
 var (
 	errStepTimeout  = errors.New("the step ran into its time limit")
@@ -38,10 +49,11 @@ func (t *sqlTask) run(ctx context.Context) ending {
 	}
 	started := time.Now()
 	for {
-		i, m := t.steps.next()
-		if m == runStep && t.worker.gaveUp(t.job) {
+		p, m := t.steps.next(&t.plan)
+		if m == runStep && !p.fallback && t.worker.gaveUp(t.job) {
+			t.steps.Reason = crashedError{t.job.Crashes}.Error()
 			t.steps.skip(now())
-			return t.failed(crashedError{t.job.Crashes}.Error(), t.steps.encode())
+			continue // fallbacks tell of it
 		}
 		if m == runStep && t.stray {
 			// A late document of this claim could undo the record of the next step;
@@ -49,17 +61,26 @@ func (t *sqlTask) run(ctx context.Context) ending {
 			t.log.Info("SQL job given back between two steps: the queue did not answer for a while")
 			return ending{verdict: giveBack}
 		}
+		if m != endStep && t.steps.unpublished(p, m) {
+			if err := t.publish(); err != nil {
+				return t.away(err)
+			}
+		}
 		var err error
 		switch m {
 		case complete:
 			t.log.Info("SQL job finished", "steps", len(t.steps.Main), "took", time.Since(started))
-			return ending{verdict: finished}
+			return ending{verdict: finished, steps: t.steps.encode()}
 		case giveUp:
-			return t.failed(t.steps.Main[i].Error, nil)
+			if r := t.steps.Result; r != nil { // of a step before
+				t.discard(r.Object)
+				t.steps.Result = nil
+			}
+			return t.failed(t.steps.failure(p.step), t.steps.encode())
 		case endStep:
-			err = t.endStep(ctx, source, i)
+			err = t.endStep(ctx, source, p)
 		case runStep:
-			err = t.runStep(ctx, source, i)
+			err = t.runStep(ctx, source, p)
 		}
 		switch {
 		case err == nil:
@@ -90,18 +111,19 @@ func (t *sqlTask) away(err error) ending {
 // panicked implements task.
 func (t *sqlTask) panicked(err error) ending {
 	t.log.Error("SQL job broke off", "error", err)
-	if i, m := t.steps.next(); m == endStep {
-		t.steps.stopAt(i, StepUnknown, lostReason, now())
+	if p, m := t.steps.next(&t.plan); m == endStep {
+		t.steps.settle(p, StepUnknown, lostReason, now())
 	}
+	t.steps.Reason = "something went wrong in the worker"
 	t.steps.skip(now())
-	return t.failed("something went wrong in the worker", t.steps.encode())
+	return t.failed(t.steps.Reason, t.steps.encode())
 }
 
 // endStep settles a step that an earlier claim has left running. Its server
 // process is ended first, and exactly that one: whatever the earlier worker
 // still does, it does nothing more in the database.
-func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, i int) error {
-	s := &t.steps.Main[i]
+func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, p place) error {
+	s := t.steps.at(p)
 	if s.Backend != nil {
 		ctx, cancel := context.WithTimeout(ctx, endPatience)
 		defer cancel()
@@ -109,33 +131,49 @@ func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, i int) error
 			return err
 		}
 	}
-	if t.plan.Steps[i].Repeatable && !t.worker.gaveUp(t.job) {
-		t.log.Warn("a step of an earlier claim is run again: it is repeatable", "step", i+1)
+	if t.repeatable(p) && !t.worker.gaveUp(t.job) {
+		t.log.Warn("a step of an earlier claim is run again: it is repeatable", "step", p)
 		s.move(StepPending, "", now())
 		return nil // recorded when it begins
 	}
-	t.log.Warn("a step of an earlier claim may or may not have run; it is not repeated", "step", i+1)
-	t.steps.stopAt(i, StepUnknown, lostReason, now())
+	t.log.Warn("a step of an earlier claim may or may not have run; it is not repeated", "step", p)
+	t.steps.settle(p, StepUnknown, lostReason, now())
 	return t.record(ctx, insistTries)
 }
+
+// repeatable: running the statement twice does no harm. Nobody can say that of a
+// fallback.
+func (t *sqlTask) repeatable(p place) bool { return !p.fallback && t.plan.Steps[p.step].Repeatable }
 
 // endPatience is how long a server process may take to end.
 const endPatience = 30 * time.Second
 
 // runStep runs a pending step. An error says that it is still pending: it was
 // not sent, or had no effect, or may be repeated; or that the claim is lost.
-func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, i int) error {
+func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s, limit := &t.steps.Main[i], t.plan.timeout(i)
-	session, err := source.Session(ctx, rows.SessionOptions{Application: "slashbatch job " + t.job.ID, Timeout: limit})
+	s := t.steps.at(p)
+	sql, limit := t.plan.text(p, &t.steps)
+	options := rows.SessionOptions{Application: "slashbatch job " + t.job.ID, Timeout: limit}
+	if p.fallback {
+		template, err := sqltext.Parse(sql, Placeholders...)
+		if err != nil { // it should not have been taken
+			s.move(StepRunning, "", now())
+			t.steps.settle(p, StepFailed, err.Error(), now())
+			return t.record(ctx, insistTries)
+		}
+		values := map[string]string{sqltext.JobID: t.job.ID, sqltext.ErrorMessage: t.steps.cause()}
+		sql, options.Settings = template.Fill(values), sqltext.Settings(values)
+	}
+	session, err := source.Session(ctx, options)
 	if err != nil {
 		if outOfReach(err) || ctx.Err() != nil {
 			return err
 		}
 		s.move(StepRunning, "", now()) // refused by the database, as by the role's rights
-		t.steps.stopAt(i, StepFailed, err.Error(), now())
+		t.steps.settle(p, StepFailed, err.Error(), now())
 		return t.record(ctx, insistTries)
 	}
 	defer session.Close()
@@ -154,16 +192,23 @@ func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, i int) error
 	if limit > 0 {
 		running, stop = context.WithTimeoutCause(ctx, limit, errStepTimeout)
 	}
-	ended := session.Run(running, t.plan.Steps[i].SQL)
+	var sink rows.Sink
+	result := &capture{task: t, ctx: t.worker.last, step: p.step}
+	defer result.drop()
+	if !p.fallback {
+		sink = result
+	}
+	ended := session.Run(running, sql, sink)
 	cause := context.Cause(running)
 	stop()
-	return t.after(ctx, i, ended, cause)
+	return t.after(p, ended, cause, result)
 }
 
 // after records what a step that was sent has come to.
-func (t *sqlTask) after(ctx context.Context, i int, ended rows.Ended, cause error) error {
-	s := &t.steps.Main[i]
-	state, reason := judgeStep(ended, cause, t.plan.Steps[i].Repeatable, t.steps.Broken)
+func (t *sqlTask) after(p place, ended rows.Ended, cause error, result *capture) error {
+	superseded := ""
+	s := t.steps.at(p)
+	state, reason := judgeStep(ended, cause, t.repeatable(p), t.steps.Broken)
 	switch {
 	case errors.Is(cause, errLost):
 		return cause // nothing more is written
@@ -174,14 +219,19 @@ func (t *sqlTask) after(ctx context.Context, i int, ended rows.Ended, cause erro
 		s.move(StepPending, "", now())
 		return errors.Join(errPendingAgain, ended.Err)
 	case state == StepDone:
+		superseded = t.keepResult(result)
 		s.move(StepDone, "", now())
 	default:
-		t.log.Warn("a step did not do what it was to do", "step", i+1, "state", state, "error", reason)
-		t.steps.stopAt(i, state, reason, now())
+		t.log.Warn("a step did not do what it was to do", "step", p, "state", state, "error", reason)
+		t.steps.settle(p, state, reason, now())
 	}
 	// Nobody else knows what has become of it, so neither an outage of the queue
 	// nor a drain puts an end to this: what is not recorded is unknown.
-	return t.record(t.worker.last, 0)
+	err := t.record(t.worker.last, 0)
+	if err == nil && superseded != "" {
+		t.discard(superseded)
+	}
+	return err
 }
 
 // record sends the steps document until it is answered, or tries are used up; 0
@@ -204,6 +254,8 @@ func judgeStep(e rows.Ended, cause error, repeatable bool, broken int) (StepStat
 	switch {
 	case e.Err == nil:
 		return StepDone, ""
+	case rows.KindOf(e.Err) == rows.SinkFailed && outOfReach(e.Err) && (e.Undone || repeatable) && broken < maxBroken:
+		return StepPending, "" // the store is away
 	case errors.Is(cause, errStepTimeout) && stopped:
 		return StepFailed, "canceling statement due to statement timeout"
 	case errors.Is(cause, errDrain) && stopped && (e.Undone || repeatable):

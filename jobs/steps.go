@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"slashbatch/cache"
 	"slashbatch/internal/rows"
 	"slashbatch/queue"
 )
@@ -15,11 +16,21 @@ import (
 // fenced by the claim, before it is sent, and a claim that finds it so from an
 // earlier one sends it again only if it was declared repeatable.
 type steps struct {
-	// Main are the steps of a SQL job, in order.
-	Main []step `json:"steps,omitempty"`
+	// Main are the steps of a SQL job, in order; Fallback is the job's own, once it
+	// has begun.
+	Main     []step `json:"steps,omitempty"`
+	Fallback *step  `json:"fallback,omitempty"`
+	// Reason is why a SQL job has failed whose steps did not.
+	Reason string `json:"reason,omitempty"`
 	// OnSuccess and OnError are an endpoint's; nil as long as they are pending.
 	OnSuccess *step `json:"onsuccess,omitempty"`
 	OnError   *step `json:"onerror,omitempty"`
+	// Result is the file of the rows of the last main step that gave some, without its
+	// blocks; Published: the catalogue has it. ResultError is why there is none although
+	// there were rows.
+	Result      *cache.File `json:"result,omitempty"`
+	Published   bool        `json:"published,omitempty"`
+	ResultError string      `json:"resultError,omitempty"`
 	// Broken counts the runs that broke off because a service went away after
 	// the database had taken the query. Attempts do not tell: they count drains
 	// and every try during an outage, too.
@@ -33,6 +44,8 @@ type step struct {
 	Error   string    `json:"error,omitempty"`
 	// Backend is the server process that was given a step that runs.
 	Backend *rows.Backend `json:"backend,omitempty"`
+	// Fallback is that of a step of a SQL job, once it has begun.
+	Fallback *step `json:"fallback,omitempty"`
 }
 
 // Why a step, and with it its job, is unknown: its worker was lost, or had to
@@ -90,13 +103,6 @@ func (s *step) move(next StepState, reason string, at time.Time) {
 	}
 }
 
-// stopAt ends the main steps at step i, which comes to this state: the later
-// ones are not run any more.
-func (s *steps) stopAt(i int, state StepState, reason string, at time.Time) {
-	s.Main[i].move(state, reason, at)
-	s.skip(at)
-}
-
 // skip gives up all main steps that have not begun.
 func (s *steps) skip(at time.Time) {
 	for i := range s.Main {
@@ -106,36 +112,10 @@ func (s *steps) skip(at time.Time) {
 	}
 }
 
-// move is what is to be done about the main steps of a job.
-type move int
-
-const (
-	runStep  move = iota + 1 // step i is next
-	endStep                  // step i was left running by an earlier claim
-	giveUp                   // step i is why the job has failed
-	complete                 // all are done
-)
-
-// next reads the steps in order. Whatever happened in earlier claims, and
-// wherever they broke off, is in their states.
-func (s steps) next() (i int, m move) {
-	for i, step := range s.Main {
-		switch step.State {
-		case StepDone:
-		case StepPending:
-			return i, runStep
-		case StepRunning:
-			return i, endStep
-		default:
-			return i, giveUp
-		}
-	}
-	return len(s.Main), complete
-}
-
 // Step is how a step stands, for people.
 type Step struct {
-	// Name is "1", "2", … of a SQL job's steps, "onsuccess" or "onerror".
+	// Name is "1", "2", … of a SQL job's steps, "1 fallback" and "fallback" of what
+	// came after them, "onsuccess" or "onerror" of an export.
 	Name           string
 	State          StepState
 	Started, Ended time.Time
@@ -156,7 +136,7 @@ func StepsOf(job queue.Job, definition []byte) ([]Step, error) {
 		return nil, err
 	}
 	var out []Step
-	add := func(name string, s *step) {
+	view := func(name string, s *step) {
 		if s == nil {
 			s = &step{State: StepPending}
 		}
@@ -164,13 +144,20 @@ func StepsOf(job queue.Job, definition []byte) ([]Step, error) {
 		out = append(out, Step{Name: name, State: s.State, Started: s.Started, Ended: s.Ended, Error: s.Error})
 	}
 	for i := range document.Main {
-		add(strconv.Itoa(i+1), &document.Main[i])
+		name := strconv.Itoa(i + 1)
+		view(name, &document.Main[i])
+		if f := document.Main[i].Fallback; f != nil {
+			view(name+" fallback", f)
+		}
+	}
+	if document.Fallback != nil {
+		view("fallback", document.Fallback)
 	}
 	if export != nil && export.OnSuccess != "" {
-		add("onsuccess", document.OnSuccess)
+		view("onsuccess", document.OnSuccess)
 	}
 	if export != nil && export.OnError != "" {
-		add("onerror", document.OnError)
+		view("onerror", document.OnError)
 	}
 	return out, nil
 }

@@ -46,31 +46,6 @@ func states(s ...StepState) (out steps) {
 	return out
 }
 
-// Wherever an earlier claim broke off, the document says how to go on.
-func TestNextStep(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		steps steps
-		i     int
-		want  move
-	}{
-		{"nothing has run", states(StepPending, StepPending), 0, runStep},
-		{"between two steps", states(StepDone, StepPending, StepPending), 1, runStep},
-		{"in a step", states(StepDone, StepRunning, StepPending), 1, endStep},
-		{"after a step has failed", states(StepDone, StepFailed, StepSkipped), 1, giveUp},
-		{"after a step is unknown", states(StepUnknown, StepSkipped), 0, giveUp},
-		{"after a step has failed, before the others were skipped", states(StepFailed, StepPending), 0, giveUp},
-		{"given up before it began", states(StepDone, StepSkipped), 1, giveUp},
-		{"all are done", states(StepDone, StepDone), 2, complete},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if i, got := tt.steps.next(); i != tt.i || got != tt.want {
-				t.Errorf("step %d, %v; want %d, %v", i, got, tt.i, tt.want)
-			}
-		})
-	}
-}
-
 // A step is run again only when the database said that it had no effect, or
 // its sender that this does no harm.
 func TestJudgeStep(t *testing.T) {

@@ -24,6 +24,7 @@ var may = []struct {
 }{
 	{"internal/problem", nil},
 	{"internal/testenv", nil},
+	{"internal/sqltext", []string{"internal/problem"}},
 	{"internal/pg", nil},
 	{"internal/pgtest", []string{"internal/testenv"}},
 	{"internal/rows", nil},
@@ -41,9 +42,10 @@ var may = []struct {
 	{"cache/s3store", []string{"cache"}},
 	{"cache/catalog", []string{"cache", "internal/pg"}},
 
-	{"jobs", []string{"cache", "queue", "internal/rows"}},
-	{"server/endpoint", []string{"internal/problem"}},
-	{"server", []string{"cache", "jobs", "queue", "internal/problem", "internal/rows", "server/endpoint"}},
+	{"jobs", []string{"cache", "queue", "internal/rows", "internal/sqltext"}},
+	{"server/carto", []string{"internal/problem", "internal/sqltext", "jobs"}},
+	{"server/endpoint", []string{"internal/problem", "internal/sqltext"}},
+	{"server", []string{"cache", "jobs", "queue", "internal/problem", "internal/rows", "server/carto", "server/endpoint"}},
 
 	{"demo", nil},
 	{"demo/postgres", nil},

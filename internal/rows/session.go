@@ -37,6 +37,8 @@ type SessionOptions struct {
 	// Timeout is the statement_timeout that the session begins with; 0 means
 	// none. Statements may change it.
 	Timeout time.Duration
+	// Settings, of the form "batch.job_id", can be read with current_setting.
+	Settings map[string]string
 }
 
 // backendSQL asks a session who it is, and for the number of the transaction
@@ -57,6 +59,13 @@ func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error
 	pg, err := pgconn.ConnectConfig(ctx, &config)
 	if err != nil {
 		return nil, failure(ctx, err)
+	}
+	for name, value := range o.Settings {
+		args := [][]byte{[]byte(name), []byte(value)}
+		if err := pg.ExecParams(ctx, "SELECT set_config($1, $2, false)", args, nil, nil, nil).Read().Err; err != nil {
+			abandon(pg)
+			return nil, failure(ctx, err)
+		}
 	}
 	session := &Session{source: s, pg: pg}
 	if session.backend, session.last, err = identify(ctx, pg); err != nil {
@@ -103,11 +112,13 @@ type Ended struct {
 }
 
 // Run sends SQL text as one message, so that its statements are one implicit
-// transaction, and throws away the rows that they give. When ctx ends they are
-// cancelled, and Run goes on waiting for the database to say how they ended.
-func (s *Session) Run(ctx context.Context, sql string) Ended {
+// transaction. The rows that they give go to the sink, if there is one: its Columns is
+// called anew for each statement that gives rows. When it fails, or ctx ends, the
+// statements are cancelled, and Run goes on waiting for the database to say how they
+// ended.
+func (s *Session) Run(ctx context.Context, sql string, sink Sink) Ended {
 	ended := make(chan Ended, 1)
-	go func() { ended <- s.exec(sql) }()
+	go func() { ended <- s.exec(sql, sink) }()
 	select {
 	case e := <-ended:
 		return s.settled(e)
@@ -158,19 +169,33 @@ func (s *Session) cancel() {
 }
 
 // exec sends the text and waits until the database is ready for more.
-func (s *Session) exec(sql string) Ended {
+func (s *Session) exec(sql string, sink Sink) Ended {
 	wire := s.pg.Frontend()
 	wire.Send(&pgproto3.Query{String: sql})
 	if err := wire.Flush(); err != nil {
 		return broken(err)
 	}
 	var failed *pgconn.PgError
+	var refused error // by the sink
+	take := func(err error) {
+		if refused = err; err != nil {
+			s.cancel()
+		}
+	}
 	for {
 		message, err := s.pg.ReceiveMessage(context.Background())
 		if err != nil {
 			return broken(err)
 		}
 		switch m := message.(type) {
+		case *pgproto3.RowDescription:
+			if sink != nil && refused == nil {
+				take(sink.Columns(columnsOf(m.Fields)))
+			}
+		case *pgproto3.DataRow:
+			if sink != nil && refused == nil {
+				take(sink.Row(m.Values))
+			}
 		case *pgproto3.ErrorResponse:
 			failed = pgconn.ErrorResponseToPgError(m)
 		case *pgproto3.CopyInResponse:
@@ -180,6 +205,9 @@ func (s *Session) exec(sql string) Ended {
 				return broken(err)
 			}
 		case *pgproto3.ReadyForQuery:
+			if refused != nil {
+				return Ended{Err: &Error{Kind: SinkFailed, Reason: refused.Error(), err: refused}}
+			}
 			if failed != nil {
 				return Ended{Err: failure(context.Background(), failed)}
 			}
@@ -189,6 +217,14 @@ func (s *Session) exec(sql string) Ended {
 			return Ended{}
 		}
 	}
+}
+
+func columnsOf(fields []pgproto3.FieldDescription) []Column {
+	columns := make([]Column, len(fields))
+	for i, f := range fields {
+		columns[i] = Column{Name: string(f.Name), OID: f.DataTypeOID}
+	}
+	return columns
 }
 
 func broken(err error) Ended { return Ended{Err: failure(context.Background(), err), Broken: true} }

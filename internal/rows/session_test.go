@@ -2,6 +2,7 @@ package rows
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestSessionCancelled(t *testing.T) {
 			s := session(t, p)
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan Ended)
-			go func() { ended <- s.Run(ctx, tt.sql) }()
+			go func() { ended <- s.Run(ctx, tt.sql, nil) }()
 			p.asleep(t, s.Backend())
 			cancel()
 			var e Ended
@@ -110,7 +111,7 @@ func TestSessionEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := session(t, p)
-			e := s.Run(t.Context(), tt.sql)
+			e := s.Run(t.Context(), tt.sql, nil)
 			reason := ""
 			if e.Err != nil {
 				reason = e.Err.Error()
@@ -140,7 +141,7 @@ func TestSessionThatDoesNotStop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan Ended)
 	go func() {
-		ended <- s.Run(ctx, "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$")
+		ended <- s.Run(ctx, "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$", nil)
 	}()
 	p.asleep(t, s.Backend())
 	cancel()
@@ -166,16 +167,69 @@ func TestEnd(t *testing.T) {
 	if err := p.End(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if e := s.Run(t.Context(), "SELECT 1"); e.Err != nil {
+	if e := s.Run(t.Context(), "SELECT 1", nil); e.Err != nil {
 		t.Error(e.Err)
 	}
 	if err := p.End(t.Context(), s.Backend()); err != nil {
 		t.Fatal(err)
 	}
-	if e := s.Run(t.Context(), "INSERT INTO seen VALUES (1)"); !e.Broken {
+	if e := s.Run(t.Context(), "INSERT INTO seen VALUES (1)", nil); !e.Broken {
 		t.Errorf("%+v", e)
 	}
 	if n := p.seen(t); n != 0 {
 		t.Error("a session that was ended has written")
+	}
+}
+
+// collected is a sink that keeps the rows of the last statement that gave any.
+type collected struct {
+	names []string
+	rows  []string
+	fail  error // of the first row
+}
+
+func (c *collected) Columns(columns []Column) error {
+	c.names, c.rows = nil, nil
+	for _, column := range columns {
+		c.names = append(c.names, column.Name)
+	}
+	return nil
+}
+
+func (c *collected) Row(values [][]byte) error {
+	var line []string
+	for _, v := range values {
+		if v == nil {
+			line = append(line, "NULL")
+		} else {
+			line = append(line, string(v))
+		}
+	}
+	c.rows = append(c.rows, strings.Join(line, ","))
+	return c.fail
+}
+
+// The rows of the statements go to the sink, anew for each that gives some.
+func TestSessionRows(t *testing.T) {
+	p := open(t)
+	s := session(t, p)
+	var got collected
+	e := s.Run(t.Context(), "SELECT 1 AS a; SELECT n AS b, NULL AS c FROM generate_series(1, 2) n; INSERT INTO seen VALUES (1)", &got)
+	if e.Err != nil || strings.Join(got.names, " ") != "b c" || strings.Join(got.rows, " ") != "1,NULL 2,NULL" {
+		t.Errorf("%+v, %+v", got, e)
+	}
+}
+
+// A sink that fails stops the statements, which then had no effect.
+func TestSessionSinkFails(t *testing.T) {
+	p := open(t)
+	s := session(t, p)
+	got := collected{fail: ErrTooLarge}
+	e := s.Run(t.Context(), "INSERT INTO seen VALUES (1); SELECT n, pg_sleep(0.001) FROM generate_series(1, 100000) n", &got)
+	if KindOf(e.Err) != SinkFailed || !errors.Is(e.Err, ErrTooLarge) || !e.Undone || len(got.rows) != 1 {
+		t.Errorf("%+v, %d rows", e, len(got.rows))
+	}
+	if n := p.seen(t); n != 0 {
+		t.Errorf("%d rows were written", n)
 	}
 }

@@ -62,7 +62,9 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	params["intervalstyle"] = "postgres"
 	params["bytea_output"] = "hex"
 	params["extra_float_digits"] = "1"
+	// So is how a literal is read that a value was put into.
 	params["client_encoding"] = "UTF8"
+	params["standard_conforming_strings"] = "on"
 	// A query whose client is gone notices it, rather than running to its end.
 	params["client_connection_check_interval"] = "1000"
 	// Statements are sent as they are, by this package; nothing is cached.

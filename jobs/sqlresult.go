@@ -1,0 +1,120 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"slashbatch/cache"
+	"slashbatch/internal/rows"
+)
+
+// ResultKey is the key under which the catalogue has the result of a SQL job. No
+// request key looks like it.
+func ResultKey(job string) string { return "sql:" + job }
+
+const sqlContentType = "text/csv"
+
+// capture is a sink that makes a file of the rows of the last statement of a step
+// that gives any.
+type capture struct {
+	task *sqlTask
+	ctx  context.Context // of the writing
+	step int
+
+	files  int
+	object string
+	writer cache.Writer
+	export *rows.Export
+}
+
+// Columns implements rows.Sink: what came before is not the result.
+func (c *capture) Columns(columns []rows.Column) error {
+	c.drop()
+	c.files++
+	object := fmt.Sprintf("results/%s/%s.%s.%d-%d.csv.gz", c.task.holder.Job[:2], c.task.holder.Job, c.task.holder.Claim, c.step+1, c.files)
+	writer, err := c.task.worker.Store.Create(c.ctx, object, cache.ObjectOptions{ContentType: sqlContentType})
+	if err != nil {
+		return err
+	}
+	c.object, c.writer, c.export = object, writer, rows.NewExport(c.ctx, writer, c.task.plan.ResultBytes)
+	c.task.export.Store(c.export)
+	return c.export.Columns(columns)
+}
+
+// Row implements rows.Sink.
+func (c *capture) Row(values [][]byte) error { return c.export.Row(values) }
+
+// drop throws away what has not been kept.
+func (c *capture) drop() {
+	if c.export != nil {
+		c.export.Cancel()
+		_ = c.writer.Abort()
+		c.export, c.writer = nil, nil
+	}
+}
+
+// keep makes an object of the rows; nil when no statement gave any.
+func (c *capture) keep(ctx context.Context) (*cache.File, error) {
+	if c.export == nil {
+		return nil, nil
+	}
+	export, writer := c.export, c.writer
+	c.export, c.writer = nil, nil
+	written, err := export.Close()
+	if err != nil {
+		_ = writer.Abort()
+		return nil, err
+	}
+	stored, err := writer.Commit(ctx)
+	if err == nil && stored.Size != written.Stored {
+		err = errors.Join(cache.ErrUnavailable, errors.New("the store confirmed another size than was written"))
+	}
+	if err != nil {
+		c.task.discard(c.object) // it may be there after all: a lost answer is an error, too
+		return nil, err
+	}
+	count, _ := export.Progress()
+	return fileOf(c.object, count, written, export.Header(), sqlContentType, "job-"+c.task.job.ID+".csv"), nil
+}
+
+// keepResult makes the rows of a step that is done the result of the job. What the step
+// has done stands, so a store that fails costs the rows and not the step.
+func (t *sqlTask) keepResult(c *capture) (superseded string) {
+	file, err := c.keep(t.worker.last)
+	if err == nil && file == nil {
+		return ""
+	}
+	if t.steps.Result != nil {
+		superseded = t.steps.Result.Object
+	}
+	t.steps.Result, t.steps.ResultError = file, ""
+	if err != nil {
+		t.log.Error("the rows of a step could not be stored", "step", c.step+1, "error", err)
+		t.steps.ResultError = "the rows of step " + place{step: c.step}.String() + " could not be stored"
+		return superseded
+	}
+	// The document travels with every beat; a file without blocks is read from its
+	// beginning.
+	t.blocks, file.Blocks = file.Blocks, nil
+	return superseded
+}
+
+// publish records the result of a job whose steps are all done. A claim that finds it
+// unpublished does so again, which changes nothing.
+func (t *sqlTask) publish() error {
+	file := *t.steps.Result
+	file.Blocks = t.blocks
+	err := t.insist(t.worker.last, insistTries, func() error {
+		_, _, err := t.worker.Catalog.Publish(t.worker.last, cache.Publication{
+			Key: ResultKey(t.job.ID), Endpoint: KindSQL, User: t.job.User, Owner: t.job.User,
+			Job: t.job.ID, Claim: t.holder.Claim, Submitted: t.job.Submitted, Generated: t.steps.Main[len(t.steps.Main)-1].Ended,
+			MaxAge: t.plan.MaxAge, MinFresh: t.plan.MaxAge, File: file,
+		})
+		return err
+	})
+	if err == nil {
+		t.steps.Published = true
+	}
+	return err
+}
