@@ -37,7 +37,7 @@ bench: ## Run the benchmarks on the same services
 chaos: ## Kill workers and queues for ten minutes, and tell what was lost
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report SLASHBATCH_TEST_CHAOS=full; \
 	scripts/services run -- $(GO) test -count=1 -timeout 40m -parallel 2 $(ARGS) \
-		-run 'Chaos|QueueAway|SubscriptionsKilled|NotificationsOff|SurviveARestart|Backlog|StepTwo' ./internal/e2e; status=$$?; \
+		-run 'Chaos|QueueAway|SubscriptionsKilled|NotificationsOff|SurviveARestart|Backlog|StepTwo|InsertKilled' ./internal/e2e; status=$$?; \
 	printf '\nWhat was seen:\n'; sort "$$report"; exit $$status
 
 .PHONY: services

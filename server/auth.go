@@ -7,19 +7,40 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"time"
 
 	"slashbatch/server/endpoint"
 )
 
 // User is somebody with keys.
 type User struct {
-	Name string
-	// Keys are the SHA-256 digests of the keys.
-	Keys   [][sha256.Size]byte
+	Name   string
+	Keys   []Key
 	Limits Limits
+	// Admin may see what is everybody's.
+	Admin bool
+
+	// SQL lets the user send SQL jobs, which run on the data source Source: the
+	// user's own login.
+	SQL       bool
+	Source    string
+	SQLLimits Limits
+	// PayloadBytes is the longest definition of a job, QueryTimeout how long one of
+	// its steps may take, ResultBytes the most plain CSV of its rows; 0: no bound.
+	PayloadBytes int
+	QueryTimeout time.Duration
+	ResultBytes  int64
 }
 
-// Limits are a user's in the export lane.
+// Key is one of a user's keys.
+type Key struct {
+	// Digest is the SHA-256 of the key.
+	Digest [sha256.Size]byte
+	// SQL: it is good for SQL jobs, too.
+	SQL bool
+}
+
+// Limits are a user's in one lane.
 type Limits struct {
 	Running, Queued int
 }
@@ -42,17 +63,26 @@ const anonymousList = "anonymous@"
 // Anonymous reports whether a list of the queue is of anonymous callers.
 func Anonymous(list string) bool { return strings.HasPrefix(list, anonymousList) }
 
-// users finds a user by the digest of a key. Looking a digest up takes a time
-// that says nothing about the keys.
+// users finds a user by the digest of a key, or by name. Looking a digest up takes a
+// time that says nothing about the keys.
 type users struct {
-	byKey map[[sha256.Size]byte]*User
+	byKey  map[[sha256.Size]byte]ownedKey
+	byName map[string]*User
+}
+
+// ownedKey is a key and whose it is; user is nil for a key that is nobody's.
+type ownedKey struct {
+	user *User
+	sql  bool
 }
 
 func newUsers(list []User) *users {
-	u := &users{byKey: map[[sha256.Size]byte]*User{}}
+	u := &users{byKey: map[[sha256.Size]byte]ownedKey{}, byName: map[string]*User{}}
 	for i := range list {
-		for _, key := range list[i].Keys {
-			u.byKey[key] = &list[i]
+		user := &list[i]
+		u.byName[user.Name] = user
+		for _, key := range user.Keys {
+			u.byKey[key.Digest] = ownedKey{user, key.SQL}
 		}
 	}
 	return u
@@ -77,7 +107,7 @@ func (s *Server) caller(r *http.Request) (caller, error) {
 		}
 		key = strings.TrimSpace(token)
 	}
-	user := s.users.byKey[sha256.Sum256([]byte(key))]
+	user := s.users.byKey[sha256.Sum256([]byte(key))].user
 	if user == nil || basic && name != user.Name {
 		return caller{}, unauthorized("the key is not known")
 	}

@@ -79,7 +79,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 			}
 		}
 		if status.Entry != nil {
-			err := s.download(w, r, *status.Entry, a.Endpoint.Spec)
+			err := s.download(w, r, *status.Entry, a.Endpoint.Spec.Name, cacheScope(w, a.Endpoint.Spec))
 			if !isGone(err) {
 				return err
 			}
@@ -125,7 +125,8 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 		Owner: "shared", SpecDigest: a.Endpoint.Digest(),
 		Source: spec.Batch.DataSource, StepsSource: spec.Batch.StepsDataSource,
 		SQL: st.SQL, Args: st.Args, OnSuccess: spec.Batch.OnSuccess, OnError: spec.Batch.OnError,
-		FileName: a.FileName("csv"), ContentType: "text/csv",
+		ResultURL: a.base + a.Path() + s.BatchPath + query(a.Values()),
+		FileName:  a.FileName("csv"), ContentType: "text/csv",
 		Fresh: a.Control.Fresh, Retry: s.Retry, Timeout: s.QueryTimeout, ResultBytes: s.ResultBytes,
 		MaxAge: s.ResultAge, MinFresh: s.MinFresh,
 	}
@@ -198,5 +199,5 @@ func (s *Server) head(w http.ResponseWriter, r *http.Request, a ask) error {
 	if status.Entry == nil {
 		return notFound("this export is not ready")
 	}
-	return s.download(w, r, *status.Entry, a.Endpoint.Spec)
+	return s.download(w, r, *status.Entry, a.Endpoint.Spec.Name, cacheScope(w, a.Endpoint.Spec))
 }

@@ -9,13 +9,13 @@ import (
 	"strings"
 
 	"slashbatch/cache"
-	"slashbatch/server/endpoint"
 )
 
 // download serves a result's file: as it is stored, with Content-Encoding
 // gzip, to clients that accept that, else inflated on the way. Each form has
 // its own strong ETag, and ranges of either work.
-func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry, spec *endpoint.Spec) error {
+// It is of an endpoint, or of SQL jobs; private says that it is for some only.
+func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry, name string, private bool) error {
 	ctx := r.Context()
 	// The file is known to be there before the first header goes out.
 	object, err := s.Store.Stat(ctx, e.File.Object)
@@ -35,7 +35,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry,
 	header.Add("Vary", "Accept-Encoding")
 	// Whoever may read the request may read its file, and only they; and the
 	// same URL gives other rows once these have expired.
-	if cacheScope(w, spec) {
+	if private {
 		header.Set("Cache-Control", "private, no-cache")
 	} else {
 		header.Set("Cache-Control", "no-cache")
@@ -63,7 +63,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry,
 		}}
 	}
 	defer content.Close()
-	s.Log.Info("download", "key", e.Key, "endpoint", spec.Name, "rows", e.File.Rows, "range", r.Header.Get("Range") != "")
+	s.Log.Info("download", "key", e.Key, "endpoint", name, "rows", e.File.Rows, "range", r.Header.Get("Range") != "")
 	http.ServeContent(&refusal{ResponseWriter: patient(w), r: r}, r, "", e.Generated, content)
 	if content.failed != nil {
 		// ServeContent keeps this to itself, and an answer without a length would

@@ -47,7 +47,7 @@ func downloadServer(store cache.Store) *httptest.Server {
 		Object: "o", Stored: 1000, Bytes: 5000, SHA256: strings.Repeat("ab", 32), ContentType: "text/csv", FileName: "x.csv",
 	}}
 	return httptest.NewServer(s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.download(w, r, entry, spec); err != nil {
+		if err := s.download(w, r, entry, spec.Name, cacheScope(w, spec)); err != nil {
 			s.answerError(w, r, err)
 		}
 	})))

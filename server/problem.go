@@ -216,15 +216,19 @@ func qValue(parameters string) float64 {
 	return 1
 }
 
-// writeJSON renders to a buffer first, so that an error is still an error.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, document any) error {
+	return writeJSONAs(w, r, status, "application/json", document)
+}
+
+// writeJSONAs renders to a buffer first, so that an error is still an error.
+func writeJSONAs(w http.ResponseWriter, r *http.Request, status int, contentType string, document any) error {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(document); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {

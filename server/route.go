@@ -16,6 +16,7 @@ import (
 //	GET, HEAD, POST, DELETE  <endpoint path>/batch   analysts, clients the export           batch.go
 //	GET, HEAD        <endpoint path>/batch/status    pages, pollers    how it stands        status.go
 //	POST             <endpoint path>/batch/cancel    the status page   stop waiting         leave.go
+//	                 /api/{version}/sql/job, …       CARTO's clients   SQL jobs             sqljob.go
 //	GET              /healthz, /readyz               operators         alive, dependencies  health.go
 //	GET              /robots.txt                     crawlers          twins are not for them
 //
@@ -34,6 +35,9 @@ func (s *Server) routes() *mux.Router {
 	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/robots.txt", s.handle(s.robots)).Methods(http.MethodGet, http.MethodHead)
 
+	if s.SQLEnabled {
+		s.sqlRoutes(router)
+	}
 	specs := append([]*endpoint.Spec(nil), s.Specs...)
 	endpoint.Sort(specs)
 	for _, spec := range specs {

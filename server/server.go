@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -46,6 +47,14 @@ type Options struct {
 	Anonymous Limits
 	// AnonymousEnabled lets callers without a key in, where an endpoint is public.
 	AnonymousEnabled bool
+	// UserFromHost finds a user's name in the Host header of a request about SQL jobs,
+	// as its first group; nil does not look there.
+	UserFromHost *regexp.Regexp
+	// SQLEnabled offers SQL jobs. PayloadBytes is the longest definition that anybody
+	// may send, SQLResultAge how long the rows of a job are kept.
+	SQLEnabled   bool
+	PayloadBytes int
+	SQLResultAge time.Duration
 
 	// BatchEnabled offers twins at all; BatchPath is their segment, "/batch".
 	BatchEnabled bool

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"regexp"
 	"time"
 
 	"slashbatch/cache"
@@ -156,12 +157,23 @@ func workerID() string {
 
 func (a *App) server(q queue.Queue) *server.Server {
 	c := a.config
-	users := make([]server.User, len(c.Auth.Users))
+	users, sql := make([]server.User, len(c.Auth.Users)), false
 	for i, u := range c.Auth.Users {
-		users[i] = server.User{Name: u.Name, Limits: server.Limits{Running: u.Limits.Running.Export, Queued: u.Limits.Queued.Export}}
-		for _, k := range u.Keys {
-			users[i].Keys = append(users[i].Keys, k.SHA256)
+		l := u.Limits
+		users[i] = server.User{
+			Name: u.Name, Admin: u.Admin, SQL: u.SQL, Source: u.DataSource,
+			Limits:       server.Limits{Running: l.Running.Export, Queued: l.Queued.Export},
+			SQLLimits:    server.Limits{Running: l.Running.SQL, Queued: l.Queued.SQL},
+			PayloadBytes: int(l.PayloadBytes), QueryTimeout: l.QueryTimeout.Std(), ResultBytes: int64(l.ResultBytes),
 		}
+		for _, k := range u.Keys {
+			users[i].Keys = append(users[i].Keys, server.Key{Digest: k.SHA256, SQL: k.Type == config.KeyMaster})
+		}
+		sql = sql || u.SQL
+	}
+	var userFromHost *regexp.Regexp
+	if c.Auth.UserFromHost != "" {
+		userFromHost = regexp.MustCompile(c.Auth.UserFromHost) // the configuration was checked
 	}
 	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
 	for name, source := range a.sources {
@@ -178,7 +190,9 @@ func (a *App) server(q queue.Queue) *server.Server {
 		Users:            users,
 		Anonymous:        server.Limits{Running: c.Auth.Anonymous.Running, Queued: c.Auth.Anonymous.Queued},
 		AnonymousEnabled: c.Auth.Anonymous.Enabled,
-		BatchEnabled:     c.Batch.Enabled, BatchPath: c.Batch.Path, MaxWait: c.Batch.MaxWait.Std(),
+		UserFromHost:     userFromHost, SQLEnabled: sql,
+		PayloadBytes: int(c.Batch.Limits.PayloadBytes), SQLResultAge: c.Batch.Retention.Results.Std(),
+		BatchEnabled: c.Batch.Enabled, BatchPath: c.Batch.Path, MaxWait: c.Batch.MaxWait.Std(),
 		ResultAge: c.Batch.MaxAge.Std(), MinFresh: c.Batch.MinFresh.Std(), Retry: c.Batch.Process.Retry,
 		QueryTimeout: c.Batch.Limits.QueryTimeout.Std(), ResultBytes: int64(c.Batch.Limits.ResultBytes),
 		Checks: checks,

@@ -23,13 +23,11 @@ func notBuilt(c *config.Config) problem.List {
 	refuse(!c.Cache.Compressed, "cache.compressed", "results are always stored compressed")
 	refuse(c.Cache.Download != d.Cache.Download, "cache.download", "known is proxy")
 	refuse(c.Batch.Retention.MaxBytes != 0, "batch.retention.maxBytes", "leave it out")
-	refuse(c.Auth.UserFromHost != "", "auth.userFromHost", "leave it out")
 	refuse(c.Auth.Anonymous.TotalQueued != d.Auth.Anonymous.TotalQueued, "auth.anonymous.totalQueued", "leave it out")
 	refuse(len(c.Server.CORSOrigins) > 0, "server.corsOrigins", "leave it out")
 	refuse(c.Server.RateLimit != 0, "server.rateLimit", "leave it out")
 	refuse(c.EndpointsReload, "endpointsReload", "restart to read changed endpoints")
 	for i, u := range c.Auth.Users {
-		refuse(u.SQL, fmt.Sprintf("auth.users[%d].sql", i), "leave it out")
 		refuse(u.Customer != 0, fmt.Sprintf("auth.users[%d].customer", i), "leave it out")
 	}
 	return problems.In(c.File)
@@ -43,11 +41,6 @@ func specNotBuilt(s *endpoint.Spec) problem.List {
 	}
 	if s.Batch.Enabled && s.Batch.ContentType != "text/csv" {
 		problems.Add("batch.contentType", "%s is not available in this version; text/csv is", s.Batch.ContentType)
-	}
-	for path, sql := range map[string]string{"batch.onsuccess": s.Batch.OnSuccess, "batch.onerror": s.Batch.OnError} {
-		if placeholder.MatchString(sql) {
-			problems.Add(path, "placeholders <%%= … %%> are not available in this version; read current_setting('batch.job_id'), 'batch.row_count' or 'batch.error_message' instead")
-		}
 	}
 	return problems.In(s.File)
 }

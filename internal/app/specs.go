@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"slashbatch/internal/rows"
 	"slashbatch/server/endpoint"
 )
-
-var placeholder = regexp.MustCompile(`<%=`)
 
 // LoadSpecs reads the endpoints that the configuration names, inline and in
 // its folder, and tells every problem that shows without a database. Specs

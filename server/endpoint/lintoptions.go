@@ -5,6 +5,8 @@ import (
 	"mime"
 	"slices"
 	"strings"
+
+	"slashbatch/internal/sqltext"
 )
 
 func (l *linter) limits() {
@@ -109,9 +111,15 @@ func (l *linter) batch() {
 	if b.Retry != nil && (*b.Retry < 0 || *b.Retry > 100) {
 		l.refuse("batch.retry", "expected a number from 0 to 100, got %d", *b.Retry)
 	}
-	for _, step := range []struct{ name, sql string }{{"onsuccess", b.OnSuccess}, {"onerror", b.OnError}} {
+	for _, step := range []struct {
+		name, sql string
+		values    []string
+	}{{"onsuccess", b.OnSuccess, sqltext.OnSuccess}, {"onerror", b.OnError, sqltext.OnError}} {
 		if l.batchPresent[step.name] && strings.TrimSpace(step.sql) == "" {
 			l.refuse("batch."+step.name, "is empty")
+		}
+		if _, err := sqltext.Parse(step.sql, step.values...); err != nil {
+			l.refuse("batch."+step.name, "%v", err)
 		}
 	}
 }

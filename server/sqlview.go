@@ -1,0 +1,111 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"slashbatch/jobs"
+	"slashbatch/server/carto"
+
+	"github.com/gocarina/gocsv"
+)
+
+// sqlDocument is a SQL job as JSON.
+type sqlDocument struct {
+	User string `json:"user"`
+	carto.Echo
+	JobID                string         `json:"job_id"`
+	CreatedAt            string         `json:"created_at"`
+	UpdatedAt            string         `json:"updated_at"`
+	Status               jobs.StepState `json:"status"`
+	FallbackStatus       jobs.StepState `json:"fallback_status,omitempty"`
+	FailedReason         string         `json:"failed_reason,omitempty"`
+	FallbackFailedReason string         `json:"fallback_failed_reason,omitempty"`
+}
+
+func documentOf(j jobs.SQLJob) (sqlDocument, error) {
+	definition, err := carto.Read(j.Plan.Form)
+	if err != nil {
+		return sqlDocument{}, err
+	}
+	return sqlDocument{
+		User: j.User, Echo: definition.Echo(j.Status), JobID: j.ID,
+		CreatedAt: carto.Timestamp(j.Submitted), UpdatedAt: carto.Timestamp(updated(j)),
+		Status: j.Status.Status, FallbackStatus: j.Status.FallbackStatus,
+		FailedReason: j.Status.FailedReason, FallbackFailedReason: j.Status.FallbackFailedReason,
+	}, nil
+}
+
+// updated is when the job last changed its status.
+func updated(j jobs.SQLJob) time.Time {
+	last := j.Submitted
+	for _, at := range []time.Time{j.Started, j.Ended} {
+		if at.After(last) {
+			last = at
+		}
+	}
+	for _, step := range j.Status.Steps {
+		for _, at := range []time.Time{step.Started, step.Ended} {
+			if at.After(last) {
+				last = at
+			}
+		}
+	}
+	return last
+}
+
+// sqlRecord is a SQL job as a line of CSV.
+type sqlRecord struct {
+	JobID          string         `csv:"job_id"`
+	User           string         `csv:"user"`
+	Status         jobs.StepState `csv:"status"`
+	FallbackStatus jobs.StepState `csv:"fallback_status"`
+	CreatedAt      string         `csv:"created_at"`
+	UpdatedAt      string         `csv:"updated_at"`
+	FailedReason   string         `csv:"failed_reason"`
+	Query          string         `csv:"query"`
+}
+
+// writeSQLJob answers with one job.
+func writeSQLJob(w http.ResponseWriter, r *http.Request, status int, j jobs.SQLJob) error {
+	document, err := documentOf(j)
+	if err != nil {
+		return err
+	}
+	return writeSQL(w, r, status, document)
+}
+
+// writeSQL answers with JSON as CartoDB's clients know it.
+func writeSQL(w http.ResponseWriter, r *http.Request, status int, document any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Disposition", "inline")
+	return writeJSONAs(w, r, status, "application/json; charset=utf-8", document)
+}
+
+// writeSQLJobs answers with a list of jobs, as JSON or CSV.
+func writeSQLJobs(w http.ResponseWriter, r *http.Request, list []jobs.SQLJob, asCSV bool) error {
+	documents := make([]sqlDocument, len(list)) // none is an empty list
+	records := make([]*sqlRecord, len(list))
+	for i, j := range list {
+		d, err := documentOf(j)
+		if err != nil {
+			return err
+		}
+		documents[i] = d
+		records[i] = &sqlRecord{
+			JobID: d.JobID, User: d.User, Status: d.Status, FallbackStatus: d.FallbackStatus,
+			CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, FailedReason: d.FailedReason, Query: string(d.Query),
+		}
+	}
+	if !asCSV {
+		return writeSQL(w, r, http.StatusOK, documents)
+	}
+	body, err := gocsv.MarshalBytes(records)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	_, err = w.Write(body)
+	return ignoreWrite(err)
+}
