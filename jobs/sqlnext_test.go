@@ -127,7 +127,7 @@ func TestSQLStatus(t *testing.T) {
 		{all, queue.Failed, "failed/done skipped | done", "failed/done: failed/done skipped/skipped"},
 		{all, queue.Cancelled, "running pending", "cancelled/skipped: cancelled/skipped skipped/skipped"},
 		{all, queue.Cancelled, "done/running pending", "cancelled/skipped: done/cancelled skipped/skipped"},
-		{all, queue.Cancelled, "", "cancelled/skipped: skipped/skipped skipped/skipped"},
+		{all, queue.Cancelled, "", "cancelled/skipped: cancelled/skipped skipped/skipped"},
 		{all, queue.Pending, "done/done pending", "pending/pending: done/done pending/pending"},
 		{all, queue.Failed, "done/done running", "failed/skipped: done/done unknown/skipped"},
 	} {

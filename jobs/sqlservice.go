@@ -48,8 +48,8 @@ func (s *Service) sqlJob(ctx context.Context, job queue.Job) (SQLJob, error) {
 }
 
 // CancelSQL cancels a SQL job of a user: one whose steps have ended may still have its
-// fallback cancelled. A *StepStateError says that it is too late, queue.ErrNotFound
-// that the user has no such job.
+// fallback cancelled. A *StepStateError says that it is too late, and comes with the job;
+// queue.ErrNotFound says that the user has no such job.
 func (s *Service) CancelSQL(ctx context.Context, id, user string) (SQLJob, error) {
 	job, err := s.SQLJob(ctx, id, user)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Service) CancelSQL(ctx context.Context, id, user string) (SQLJob, error
 	}
 	status, fallback := job.Status.Status, job.Status.FallbackStatus
 	if !job.Open() || status.Final() && (fallback == "" || fallback.Final()) {
-		return SQLJob{}, &StepStateError{status, StepCancelled}
+		return job, &StepStateError{status, StepCancelled}
 	}
 	left, cancelled, err := s.queue.Cancel(ctx, id)
 	if err != nil {
@@ -105,15 +105,25 @@ func (s *Service) SQLJobs(ctx context.Context, user string, before int64, n int,
 	}
 }
 
-// RunningSQL are the ids of the SQL jobs that run, by user.
-func (s *Service) RunningSQL(ctx context.Context) (map[string][]string, error) {
-	snapshot, err := s.snapshots.Get(ctx)
+// RunningSQL are the ids of the SQL jobs that run, by user: of one, or of all for "".
+func (s *Service) RunningSQL(ctx context.Context, user string) (map[string][]string, error) {
+	snapshot, err := s.queue.Snapshot(ctx) // now, and not a moment ago
 	if err != nil {
 		return nil, err
 	}
 	running := map[string][]string{}
 	for _, run := range snapshot.Lanes[queue.LaneSQL].Runs {
-		running[run.User] = append(running[run.User], run.Job)
+		if user != "" && run.User != user {
+			continue
+		}
+		// One that was cancelled takes its place until its worker has stopped.
+		switch job, err := s.queue.Get(ctx, run.Job); {
+		case errors.Is(err, queue.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case job.State == queue.Running:
+			running[run.User] = append(running[run.User], run.Job)
+		}
 	}
 	return running, nil
 }

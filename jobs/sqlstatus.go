@@ -46,6 +46,9 @@ func SQLStatusOf(job queue.Job, plan SQLPlan) (SQLStatus, error) {
 
 	s := SQLStatus{ResultError: document.ResultError}
 	done := true
+	if job.State == queue.Cancelled && !over && m == runStep && !p.fallback {
+		document.Main[p.step].move(StepCancelled, "", job.Ended) // it was next
+	}
 	for i := range document.Main {
 		main, step := &document.Main[i], plan.Steps[i]
 		main.close(job)

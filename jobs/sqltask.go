@@ -125,13 +125,11 @@ func (t *sqlTask) panicked(err error) ending {
 func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, p place) error {
 	s := t.steps.at(p)
 	if s.Backend != nil {
-		ctx, cancel := context.WithTimeout(ctx, endPatience)
-		defer cancel()
-		if err := source.End(ctx, *s.Backend); err != nil {
+		if err := t.end(ctx, source, *s.Backend); err != nil {
 			return err
 		}
 	}
-	if t.repeatable(p) && !t.worker.gaveUp(t.job) {
+	if t.repeatable(p) && t.steps.Broken <= maxBroken && !t.worker.gaveUp(t.job) {
 		t.log.Warn("a step of an earlier claim is run again: it is repeatable", "step", p)
 		s.move(StepPending, "", now())
 		return nil // recorded when it begins
@@ -147,6 +145,13 @@ func (t *sqlTask) repeatable(p place) bool { return !p.fallback && t.plan.Steps[
 
 // endPatience is how long a server process may take to end.
 const endPatience = 30 * time.Second
+
+// end makes sure that a server process does nothing more.
+func (t *sqlTask) end(ctx context.Context, source *rows.Source, b rows.Backend) error {
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	return source.End(ctx, b)
+}
 
 // runStep runs a pending step. An error says that it is still pending: it was
 // not sent, or had no effect, or may be repeated; or that the claim is lost.
@@ -201,6 +206,13 @@ func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) err
 	ended := session.Run(running, sql, sink)
 	cause := context.Cause(running)
 	stop()
+	if ended.Broken && cause == nil {
+		// The database may not know yet that nobody is there any more.
+		if err := t.end(t.worker.last, source, backend); err != nil {
+			t.steps.Broken++
+			return err // the next claim finds it running
+		}
+	}
 	return t.after(p, ended, cause, result)
 }
 

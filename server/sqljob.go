@@ -164,6 +164,9 @@ func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	job, err := s.Jobs.CancelSQL(r.Context(), id, user.Name)
+	if _, late := errors.AsType[*jobs.StepStateError](err); late && carto.Nested(job.Plan.Form) {
+		return &sqlError{http.StatusBadRequest, "Cannot set status to cancelled"}
+	}
 	if err != nil {
 		return err
 	}
@@ -261,12 +264,13 @@ func (s *Server) runningJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	running, err := s.Jobs.RunningSQL(r.Context())
+	whose := user.Name
+	if user.Admin {
+		whose = ""
+	}
+	running, err := s.Jobs.RunningSQL(r.Context(), whose)
 	if err != nil {
 		return err
-	}
-	if !user.Admin {
-		maps.DeleteFunc(running, func(name string, _ []string) bool { return name != user.Name })
 	}
 	return writeSQL(w, r, http.StatusOK, running)
 }
