@@ -55,9 +55,8 @@ func (s *Service) CancelSQL(ctx context.Context, id, user string) (SQLJob, error
 	if err != nil {
 		return SQLJob{}, err
 	}
-	status, fallback := job.Status.Status, job.Status.FallbackStatus
-	if !job.Open() || status.Final() && (fallback == "" || fallback.Final()) {
-		return job, &StepStateError{status, StepCancelled}
+	if !job.Open() || job.Status.Ended() {
+		return job, &StepStateError{job.Status.Status, StepCancelled}
 	}
 	left, cancelled, err := s.queue.Cancel(ctx, id)
 	if err != nil {
@@ -116,12 +115,13 @@ func (s *Service) RunningSQL(ctx context.Context, user string) (map[string][]str
 		if user != "" && run.User != user {
 			continue
 		}
-		// One that was cancelled takes its place until its worker has stopped.
-		switch job, err := s.queue.Get(ctx, run.Job); {
+		// One that was cancelled takes its place until its worker has stopped, and one
+		// that is done until its worker has said so.
+		switch job, err := s.SQLJob(ctx, run.Job, run.User); {
 		case errors.Is(err, queue.ErrNotFound):
 		case err != nil:
 			return nil, err
-		case job.State == queue.Running:
+		case job.State == queue.Running && !job.Status.Ended():
 			running[run.User] = append(running[run.User], run.Job)
 		}
 	}

@@ -19,6 +19,11 @@ type SQLStatus struct {
 	ResultError string
 }
 
+// Ended reports whether neither the job nor its fallback will change any more.
+func (s SQLStatus) Ended() bool {
+	return s.Status.Final() && (s.FallbackStatus == "" || s.FallbackStatus.Final())
+}
+
 // SQLStatuses are what the status of a job may be.
 var SQLStatuses = []StepState{StepPending, StepRunning, StepDone, StepFailed, StepCancelled}
 
@@ -42,7 +47,8 @@ func SQLStatusOf(job queue.Job, plan SQLPlan) (SQLStatus, error) {
 		return SQLStatus{}, err
 	}
 	p, m := document.next(&plan)
-	over := p.over(len(plan.Steps), m)
+	// Done is told with the result, not before.
+	over := p.over(len(plan.Steps), m) && !document.unpublished(p, m)
 
 	s := SQLStatus{ResultError: document.ResultError}
 	done := true

@@ -279,7 +279,11 @@ func judgeStep(e rows.Ended, cause error, repeatable bool, broken int) (StepStat
 	case e.Broken:
 		return StepUnknown, fmt.Sprintf("%s; the effect of this step is unknown", e.Err)
 	}
-	return StepFailed, e.Err.Error()
+	reason := e.Err.Error()
+	if failed, ok := errors.AsType[*rows.Error](e.Err); ok && reason == "" {
+		reason = "the database gave no reason (SQLSTATE " + failed.Code + ")"
+	}
+	return StepFailed, reason
 }
 
 func now() time.Time { return time.Now().UTC() }

@@ -90,7 +90,8 @@ func sqlErrorOf(err error, r *http.Request) *sqlError {
 		return &sqlError{http.StatusBadRequest, "Failed to create job. Max number of jobs (" + strconv.Itoa(e.Cap) + ") queued reached"}
 	}
 	if errors.Is(err, queue.ErrNotFound) {
-		return &sqlError{http.StatusBadRequest, "Job with id " + mux.Vars(r)["id"] + " not found"}
+		id, _ := url.PathUnescape(mux.Vars(r)["id"]) // it was looked for under its decoded name
+		return &sqlError{http.StatusBadRequest, "Job with id " + id + " not found"}
 	}
 	return nil
 }

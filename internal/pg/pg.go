@@ -37,6 +37,9 @@ func Config(url, application string, conns int) (*pgxpool.Config, error) {
 	if !has(params, "timezone") {
 		params["timezone"] = "UTC"
 	}
+	// Nothing that others have put into another schema is taken for what is meant:
+	// a function or operator there may fit better than PostgreSQL's own.
+	params["search_path"] = "pg_catalog"
 	// A check made after a lock must see what was committed before it was had.
 	params["default_transaction_isolation"] = "read committed"
 	// Our statements are short. One that is not is waiting for something that

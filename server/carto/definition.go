@@ -1,14 +1,8 @@
 package carto
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"slashbatch/jobs"
 )
@@ -120,57 +114,4 @@ func Read(form json.RawMessage) (Definition, error) {
 func Nested(form json.RawMessage) bool {
 	d, err := Read(form)
 	return err == nil && d.shape == nestedShape
-}
-
-// DecodeJSON reads a JSON object into fields as Parse takes them; numbers keep the
-// digits they were written with. Of two members with one name the last counts, as
-// in JavaScript.
-func DecodeJSON(document []byte) (map[string]any, error) {
-	if !utf8.Valid(document) {
-		return nil, errors.New("not valid UTF-8") // the decoder would replace what is not
-	}
-	if halfCharacter(document) {
-		return nil, errors.New("half a character: a \\ud800 without its \\udc00")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.UseNumber()
-	var fields map[string]any
-	if err := decoder.Decode(&fields); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
-	}
-	return fields, nil
-}
-
-// halfCharacter reports whether a JSON text escapes one half of a character without the
-// other; the decoder would replace it.
-func halfCharacter(document []byte) bool {
-	// A backslash stands in strings only, and never alone.
-	for i := bytes.IndexByte(document, '\\'); i >= 0 && i+1 < len(document); {
-		size := 2
-		if r, ok := escaped(document[i:]); ok && utf16.IsSurrogate(r) {
-			low, _ := escaped(document[i+6:])
-			if utf16.DecodeRune(r, low) == utf8.RuneError {
-				return true
-			}
-			size = 12
-		}
-		next := bytes.IndexByte(document[i+size:], '\\')
-		if next < 0 {
-			return false
-		}
-		i += size + next
-	}
-	return false
-}
-
-// escaped reads an escape of the form \u1234 at the start of a text.
-func escaped(text []byte) (rune, bool) {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
-		return 0, false
-	}
-	r, err := strconv.ParseUint(string(text[2:6]), 16, 16)
-	return rune(r), err == nil
 }

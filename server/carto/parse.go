@@ -203,7 +203,7 @@ func (p *parser) settings(o map[string]any, at string) settings {
 			} else if wrong := checkValue(v, mostDepth); wrong != "" {
 				p.problems.Add(at, "%s", wrong)
 			} else {
-				s.members.add(name, v)
+				s.members.add(name, withoutSecrets(v))
 			}
 		}
 	}
@@ -215,7 +215,31 @@ var optional = []string{memberOnSuccess, memberOnError, memberRepeatable, member
 
 var shownFirst = []string{memberOnSuccess, memberOnError, memberRepeatable, memberTimeout, memberID}
 
-// memberOrder lists the names of o without its query and without what the server sets.
+// dropped reports whether a member is not kept.
+func dropped(name string) bool {
+	return name == memberQuery || slices.Contains(statusMembers, name) || slices.Contains(secretMembers, name)
+}
+
+// withoutSecrets is a value without the secret members of its objects.
+func withoutSecrets(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = withoutSecrets(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			if slices.Contains(secretMembers, name) {
+				delete(v, name)
+				continue
+			}
+			v[name] = withoutSecrets(v[name])
+		}
+	}
+	return v
+}
+
+// memberOrder lists the names of o without its query and without what is dropped.
 func memberOrder(o map[string]any) []string {
 	var names []string
 	for _, name := range shownFirst {
@@ -224,7 +248,7 @@ func memberOrder(o map[string]any) []string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		if name != memberQuery && !slices.Contains(shownFirst, name) && !slices.Contains(statusMembers, name) {
+		if !slices.Contains(shownFirst, name) && !dropped(name) {
 			names = append(names, name)
 		}
 	}
