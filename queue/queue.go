@@ -427,7 +427,9 @@ type Queue interface {
 	// job was cancelled.
 	Seal(ctx context.Context, h Holder) error
 
-	// Finish ends a running job as done. Repeatable.
+	// Finish ends a running job as done. Repeatable. As after every end of a claim, a
+	// Wake follows when a job may start now that the cap of its list or the capacity of
+	// its source held up.
 	Finish(ctx context.Context, h Holder, s Success) error
 
 	// Fail ends an attempt in error and counts it in Failures. When f asks for a

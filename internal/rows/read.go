@@ -101,7 +101,7 @@ func begin(ctx context.Context, pg *pgconn.PgConn, timeout time.Duration) (time.
 	if timeout > 0 {
 		sql += "SET LOCAL statement_timeout = " + millis(timeout) + ";"
 	}
-	results, err := pg.Exec(ctx, sql+"SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint").ReadAll()
+	results, err := pg.Exec(ctx, sql+"SELECT (extract(epoch FROM pg_catalog.statement_timestamp()) OPERATOR(pg_catalog.*) 1000::pg_catalog.numeric)::pg_catalog.int8").ReadAll()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -186,7 +186,7 @@ func (s *Source) Run(ctx context.Context, sql string, settings map[string]string
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	for name, value := range settings {
-		if _, err := tx.Exec(ctx, "SELECT set_config($1, $2, true)", name, value); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, true)", name, value); err != nil {
 			return failure(ctx, err)
 		}
 	}

@@ -44,10 +44,15 @@ type SessionOptions struct {
 // backendSQL asks a session who it is, and for the number of the transaction
 // that asks: a session's transactions are numbered without gaps, whether they
 // write anything or not.
+//
+// Like all our own statements on a source it names everything in full: a function or
+// an operator of the same name, which somebody else has put into a schema of the
+// session's search path, may fit better, and would run with the session's rights.
 const backendSQL = `
-	SELECT a.pid, a.backend_start::text, split_part(l.virtualtransaction, '/', 2)
-	FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid AND l.locktype = 'virtualxid'
-	WHERE a.pid = pg_backend_pid()`
+	SELECT a.pid, a.backend_start::pg_catalog.text, pg_catalog.split_part(l.virtualtransaction, '/', 2)
+	FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks l
+	  ON l.pid OPERATOR(pg_catalog.=) a.pid AND l.locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text
+	WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
 
 // Session connects. The time limits of interactive queries do not hold in it.
 func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error) {
@@ -62,7 +67,7 @@ func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error
 	}
 	for name, value := range o.Settings {
 		args := [][]byte{[]byte(name), []byte(value)}
-		if err := pg.ExecParams(ctx, "SELECT set_config($1, $2, false)", args, nil, nil, nil).Read().Err; err != nil {
+		if err := pg.ExecParams(ctx, "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, false)", args, nil, nil, nil).Read().Err; err != nil {
 			abandon(pg)
 			return nil, failure(ctx, err)
 		}
@@ -260,8 +265,9 @@ func (s *Session) undone() bool {
 // everything that it had not committed; at once when it is gone already.
 func (s *Source) End(ctx context.Context, b Backend) error {
 	const end = `
-		SELECT count(*), count(pg_terminate_backend(pid))
-		FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz`
+		SELECT pg_catalog.count(*), pg_catalog.count(pg_catalog.pg_terminate_backend(pid))
+		FROM pg_catalog.pg_stat_activity
+		WHERE pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.timestamptz`
 	for {
 		var there, told int
 		if err := s.pool.QueryRow(ctx, end, b.PID, b.Start).Scan(&there, &told); err != nil {

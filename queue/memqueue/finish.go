@@ -104,8 +104,10 @@ func (q *Queue) letGo(c *claim, e ending) {
 }
 
 // drop frees the place of a claim under cap and capacity, and remembers its id.
+// Who was held up by them is woken: workers may have looked in vain.
 func (q *Queue) drop(c *claim, e ending, l *line) {
 	n := q.lane(c.job.Lane)
+	heldUp, full := l.running >= l.cap && l.pending.Len() > 0, !c.source.free()
 	q.leases.set(c, false)
 	delete(n.runs, c)
 	c.ending, c.expires = e, q.now().Add(q.settings.Lease)
@@ -114,4 +116,10 @@ func (q *Queue) drop(c *claim, e ending, l *line) {
 	c.source.running--
 	q.settle(n, l)
 	q.settleSource(c.source)
+	if heldUp {
+		q.wake(l.user)
+	}
+	if full {
+		q.wakeGates(c.source)
+	}
 }

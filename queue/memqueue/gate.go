@@ -75,9 +75,19 @@ func (q *Queue) SetCapacities(ctx context.Context, capacities map[string]int) er
 			s.limited = true
 		}
 		q.settleSource(s)
+		q.wakeGates(s)
 	}
 	q.version++
 	return nil
+}
+
+// wakeGates wakes the best list of each lane that waits for a source, if that has room.
+func (q *Queue) wakeGates(s *source) {
+	for _, n := range q.lanes {
+		if g := n.gates[s.name]; g != nil && len(g.ready) > 0 && s.free() {
+			q.wake(g.ready[0].user)
+		}
+	}
 }
 
 // SetPaused implements queue.Queue.

@@ -87,6 +87,32 @@ func testEvents(t *testing.T, open Open) {
 			f.must(err)
 			until(f, events, changed(s.ID, queue.Failed))
 		}},
+		{name: "the end of a job wakes those whom its cap or its capacity held up", run: func(f *fixture) {
+			f.must(f.SetCapacities(f.ctx, map[string]int{"s": 1}))
+			gated := func(user string) string {
+				s := export(user)
+				s.Source = "s"
+				return f.enqueue(s).ID
+			}
+			f.add("ann", 2) // whose cap is 1
+			gated("bob")
+			gated("carl")
+			first, second := f.take(""), f.take("")
+			f.nothing()
+			events := subscribe(f)
+			f.finish(first)
+			until(f, events, wake("ann"))
+			f.finish(second)
+			until(f, events, wake("carl"))
+			f.take("")
+			third := f.take("")
+			f.nothing()
+			gated("dave")
+			until(f, events, wake("dave"))
+			f.must(f.SetCapacities(f.ctx, map[string]int{"s": 2}))
+			until(f, events, wake("dave"))
+			f.finish(third)
+		}},
 		{name: "a cancel is told, a stopped worker wakes", run: func(f *fixture) {
 			events := subscribe(f)
 			ids := f.add("ann", 2)
