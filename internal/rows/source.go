@@ -126,7 +126,8 @@ func typeNames(ctx context.Context, conn *pgx.Conn, fields []pgconn.FieldDescrip
 	for i, f := range fields {
 		oids[i], mods[i] = f.DataTypeOID, f.TypeModifier
 	}
-	const query = `SELECT pg_catalog.format_type(t, m) FROM pg_catalog.unnest($1::pg_catalog.oid[], $2::pg_catalog.int4[]) WITH ORDINALITY AS u(t, m, n) ORDER BY n`
+	const query = `SELECT pg_catalog.format_type(t, m) 
+		FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(t, m, n) ORDER BY n`
 	rows, err := conn.Query(ctx, query, pgtype.FlatArray[uint32](oids), mods)
 	if err != nil {
 		return nil, err
