@@ -22,6 +22,9 @@ func (p place) String() string {
 	return strconv.Itoa(p.step + 1)
 }
 
+// MarshalText is for a log in JSON.
+func (p place) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // move is what is to be done about a SQL job.
 type move int
 

@@ -99,7 +99,7 @@ func (t *sqlTask) run(ctx context.Context) ending {
 // about their own statements. document is what is still to be recorded.
 func (t *sqlTask) failed(reason string, document []byte) ending {
 	t.log.Warn("SQL job failed", "error", reason)
-	return ending{verdict: failed, steps: document, failure: queue.Failure{Reason: reason}}
+	return ending{verdict: failed, steps: document, failure: queue.Failure{Reason: clipped(reason)}}
 }
 
 // away is the ending of a run for which something is out of reach.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"slashbatch/cache"
@@ -88,7 +89,7 @@ func (s *step) move(next StepState, reason string, at time.Time) {
 	if err != nil {
 		panic(err)
 	}
-	s.State, s.Error = state, reason
+	s.State, s.Error = state, clipped(reason)
 	if next != StepRunning {
 		s.Backend = nil
 	}
@@ -101,6 +102,17 @@ func (s *step) move(next StepState, reason string, at time.Time) {
 	default:
 		s.Ended = at
 	}
+}
+
+// longestReason bounds what a step's error may take of the queue's record, in bytes: who
+// writes the SQL writes the message.
+const longestReason = 8 << 10
+
+func clipped(reason string) string {
+	if len(reason) <= longestReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:longestReason], "") + "…"
 }
 
 // skip gives up all main steps that have not begun.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,5 +193,14 @@ func TestPlace(t *testing.T) {
 				t.Errorf("position %d, ETA %v; want %d, %v", *position, got, tt.position, tt.eta)
 			}
 		})
+	}
+}
+
+func TestReasonClipped(t *testing.T) {
+	s := step{State: StepPending}
+	s.move(StepRunning, "", time.Time{})
+	s.move(StepFailed, strings.Repeat("ä", 1<<20), time.Time{})
+	if len(s.Error) > longestReason+len("…") || !strings.HasSuffix(s.Error, "ä…") {
+		t.Errorf("%d bytes", len(s.Error))
 	}
 }
