@@ -123,6 +123,7 @@ func TestQueue(t *testing.T) {
 		"postgres, UTC-8": "Etc/GMT+8",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			d := &databases{t: t, zone: zone}
 			var got string
 			if err := d.open(t, queue.Settings{}).pool.QueryRow(t.Context(), `SHOW timezone`).Scan(&got); err != nil || zone != "" && got != zone {
