@@ -138,6 +138,14 @@ func (p *SQLPlan) text(at place, s *steps) (sql string, limit time.Duration) {
 	return p.OnError, p.Timeout
 }
 
+// id is the sender's own name for the step of a statement, "" for none.
+func (p *SQLPlan) id(at place) string {
+	if at.step == len(p.Steps) {
+		return ""
+	}
+	return p.Steps[at.step].ID
+}
+
 // done reports whether all steps are.
 func (s *steps) done() bool {
 	return !slices.ContainsFunc(s.Main, func(main step) bool { return main.State != StepDone })

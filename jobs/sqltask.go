@@ -234,7 +234,7 @@ func (t *sqlTask) after(p place, ended rows.Ended, cause error, result *capture)
 		superseded = t.keepResult(result)
 		s.move(StepDone, "", now())
 	default:
-		t.log.Warn("a step did not do what it was to do", "step", p, "state", state, "error", reason)
+		t.log.Warn("a step did not do what it was to do", "step", p, "id", t.plan.id(p), "state", state, "error", reason)
 		t.steps.settle(p, state, reason, now())
 	}
 	// Nobody else knows what has become of it, so neither an outage of the queue

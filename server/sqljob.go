@@ -107,18 +107,15 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	definition, invalid := carto.Parse(fields)
-	if limit := s.payload(host); invalid == nil && definition.Size() > limit {
+	user, denied := s.sqlUser(host, credentials)
+	if limit := s.payload(host, user); invalid == nil && definition.Size() > limit {
 		return carto.TooLarge(definition.Size(), limit)
 	}
-	user, err := s.sqlUser(host, credentials)
-	if err != nil {
-		return err
+	if denied != nil {
+		return denied
 	}
 	if invalid != nil {
 		return invalid
-	}
-	if limit := s.payload(user); definition.Size() > limit {
-		return carto.TooLarge(definition.Size(), limit)
 	}
 	plan := definition.Plan()
 	plan.Source, plan.Timeout, plan.ResultBytes, plan.MaxAge = user.Source, user.QueryTimeout, user.ResultBytes, s.SQLResultAge
@@ -139,24 +136,33 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 // sqlEstimate is how long a SQL job is thought to take; nobody knows.
 const sqlEstimate = time.Minute
 
-// payload is the longest definition of a user, or of anybody.
-func (s *Server) payload(user *User) int {
-	if user == nil {
-		return s.PayloadBytes
+// payload is the longest definition of whom the request names, else of whose key came
+// with it, else of anybody.
+func (s *Server) payload(host, user *User) int {
+	switch {
+	case host != nil:
+		return host.PayloadBytes
+	case user != nil:
+		return user.PayloadBytes
 	}
-	return user.PayloadBytes
+	return s.PayloadBytes
 }
 
 func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
-	user, id, err := s.sqlRequest(r)
-	if err != nil {
-		return err
-	}
-	job, err := s.Jobs.SQLJob(r.Context(), id, user.Name)
+	job, err := s.ownJob(r)
 	if err != nil {
 		return err
 	}
 	return writeSQLJob(w, r, http.StatusOK, job)
+}
+
+// ownJob is the job that the request names, if it is the caller's.
+func (s *Server) ownJob(r *http.Request) (jobs.SQLJob, error) {
+	user, id, err := s.sqlRequest(r)
+	if err != nil {
+		return jobs.SQLJob{}, err
+	}
+	return s.Jobs.SQLJob(r.Context(), id, user.Name)
 }
 
 func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
@@ -176,15 +182,11 @@ func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
 
 // jobResult serves the rows of a job.
 func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
-	user, id, err := s.sqlRequest(r)
+	job, err := s.ownJob(r)
 	if err != nil {
 		return err
 	}
-	job, err := s.Jobs.SQLJob(r.Context(), id, user.Name)
-	if err != nil {
-		return err
-	}
-	entry, err := s.Jobs.SQLResult(r.Context(), id)
+	entry, err := s.Jobs.SQLResult(r.Context(), job.ID)
 	if err == nil {
 		w.Header().Add("Vary", "Authorization")
 		err = s.download(w, r, entry, jobs.KindSQL, true)
@@ -199,11 +201,11 @@ func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case job.Open():
-		return &sqlError{http.StatusNotFound, "Job with id " + id + " is " + string(job.Status.Status) + "; it has no result yet"}
+		return &sqlError{http.StatusNotFound, "Job with id " + job.ID + " is " + string(job.Status.Status) + "; it has no result yet"}
 	case job.Status.ResultError != "":
-		return &sqlError{http.StatusNotFound, "Job with id " + id + " has no result: " + job.Status.ResultError}
+		return &sqlError{http.StatusNotFound, "Job with id " + job.ID + " has no result: " + job.Status.ResultError}
 	}
-	return &sqlError{http.StatusNotFound, "Job with id " + id + " has no result"}
+	return &sqlError{http.StatusNotFound, "Job with id " + job.ID + " has no result"}
 }
 
 // Pages of the list.

@@ -97,6 +97,19 @@ func TestCartoPayloadOfAUser(t *testing.T) {
 	s.create(cartodb250, definition)
 }
 
+// A user may be allowed more than others, also when only the key says who it is.
+func TestCartoPayloadByKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.limits(vizzuality, map[string]any{"payloadBytes": 32768})
+	s := w.start(t, true)
+	nobody := func(r *http.Request) { r.Host = "localhost" }
+	definition := toJSON(t, map[string]string{"query": strings.Repeat("a", 20000)})
+	s.ask(http.MethodPost, jobsPath, nobody, bearer(masterKeys[vizzuality]), jsonBody(definition)).wantCode(t, http.StatusCreated)
+	s.ask(http.MethodPost, jobsPath, nobody, bearer(masterKeys[cartodb250]), jsonBody(definition)).wantCode(t, http.StatusBadRequest)
+	s.ask(http.MethodPost, jobsPath, nobody, jsonBody(definition)).wantCode(t, http.StatusBadRequest)
+}
+
 // Section 5.3, and what the limit means beyond.
 func TestCartoQueueLimit(t *testing.T) {
 	onQueues(t, func(t *testing.T, queue map[string]any) {
