@@ -206,10 +206,12 @@ func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) err
 	ended := session.Run(running, sql, sink)
 	cause := context.Cause(running)
 	stop()
-	if ended.Broken && cause == nil {
+	if ended.Broken {
 		// The database may not know yet that nobody is there any more.
 		if err := t.end(t.worker.last, source, backend); err != nil {
-			t.steps.Broken++
+			if cause == nil {
+				t.steps.Broken++
+			}
 			return err // the next claim finds it running
 		}
 	}

@@ -18,8 +18,6 @@ type Session struct {
 	source  *Source
 	pg      *pgconn.PgConn
 	backend Backend
-	// last is the number of the session's last transaction; see undone.
-	last int64
 }
 
 // Backend identifies one server process of a database. Both are needed: the
@@ -41,18 +39,18 @@ type SessionOptions struct {
 	Settings map[string]string
 }
 
-// backendSQL asks a session who it is, and for the number of the transaction
-// that asks: a session's transactions are numbered without gaps, whether they
-// write anything or not.
-//
-// Like all our own statements on a source it names everything in full: a function or
-// an operator of the same name, which somebody else has put into a schema of the
-// session's search path, may fit better, and would run with the session's rights.
-const backendSQL = `
-	SELECT a.pid, a.backend_start::pg_catalog.text, pg_catalog.split_part(l.virtualtransaction, '/', 2)
-	FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks l
-	  ON l.pid OPERATOR(pg_catalog.=) a.pid AND l.locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text
-	WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
+// What a session is asked about itself. Like all our own statements on a source
+// these name everything in full: a function or an operator of the same name, which
+// somebody else has put into a schema of the session's search path, may fit better,
+// and would run with the session's rights.
+const (
+	backendSQL = `SELECT pid, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`
+
+	// transactionSQL asks for the number of the transaction that asks.
+	transactionSQL = `
+		SELECT pg_catalog.split_part(virtualtransaction, '/', 2) FROM pg_catalog.pg_locks
+		WHERE locktype OPERATOR(pg_catalog.=) 'virtualxid'::pg_catalog.text AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
+)
 
 // Session connects. The time limits of interactive queries do not hold in it.
 func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error) {
@@ -73,28 +71,25 @@ func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error
 		}
 	}
 	session := &Session{source: s, pg: pg}
-	if session.backend, session.last, err = identify(ctx, pg); err != nil {
+	if session.backend, err = identify(ctx, pg); err != nil {
 		abandon(pg)
 		return nil, failure(ctx, err)
 	}
 	return session, nil
 }
 
-func identify(ctx context.Context, pg *pgconn.PgConn) (b Backend, transaction int64, err error) {
+func identify(ctx context.Context, pg *pgconn.PgConn) (b Backend, err error) {
 	results, err := pg.Exec(ctx, backendSQL).ReadAll()
 	if err != nil {
-		return b, 0, err
+		return b, err
 	}
 	if len(results) != 1 || len(results[0].Rows) != 1 {
-		return b, 0, errors.New("the session does not find itself in pg_stat_activity")
+		return b, errors.New("the session does not find itself among the activities")
 	}
 	row := results[0].Rows[0]
-	pid, err := strconv.ParseInt(string(row[0]), 10, 64)
-	if err != nil {
-		return b, 0, err
-	}
-	transaction, err = strconv.ParseInt(string(row[2]), 10, 64)
-	return Backend{PID: pid, Start: string(row[1])}, transaction, err
+	b.Start = string(row[1])
+	b.PID, err = strconv.ParseInt(string(row[0]), 10, 64)
+	return b, err
 }
 
 // Backend is the server process of the session.
@@ -122,13 +117,13 @@ type Ended struct {
 // statements are cancelled, and Run goes on waiting for the database to say how they
 // ended.
 func (s *Session) Run(ctx context.Context, sql string, sink Sink) Ended {
-	ended := make(chan Ended, 1)
-	go func() { ended <- s.exec(sql, sink) }()
+	begun, ended := make(chan struct{}), make(chan Ended, 1)
+	go func() { ended <- s.exec(sql, sink, begun) }()
 	select {
 	case e := <-ended:
-		return s.settled(e)
+		return e
 	case <-ctx.Done():
-		return s.settled(s.stop(ended))
+		return s.stop(begun, ended)
 	}
 }
 
@@ -136,23 +131,25 @@ func (s *Session) Run(ctx context.Context, sql string, sink Sink) Ended {
 // at last the connection is cut.
 const (
 	stopPatience = 5 * time.Second
-	cutPatience  = 2 * time.Second
+	cutPatience  = 5 * time.Second
 )
 
 // stop cancels the statements until they have ended. A cancel that reaches the
 // database before the statements do is lost, so one is not enough.
-func (s *Session) stop(ended <-chan Ended) Ended {
-	again := time.NewTicker(250 * time.Millisecond)
-	defer again.Stop()
-	terminate := time.After(stopPatience)
-	s.cancel()
+func (s *Session) stop(begun <-chan struct{}, ended <-chan Ended) Ended {
+	patience, enough := context.WithTimeout(context.Background(), stopPatience)
+	defer enough()
 	for {
+		select {
+		case <-begun:
+			s.cancel(patience)
+		default: // it would hit the question before the statements
+		}
 		select {
 		case e := <-ended:
 			return e
-		case <-again.C:
-			s.cancel()
-		case <-terminate:
+		case <-time.After(250 * time.Millisecond):
+		case <-patience.Done():
 			ctx, cancel := context.WithTimeout(context.Background(), cutPatience)
 			defer cancel()
 			_ = s.source.End(ctx, s.backend) // how the statements end says whether it did
@@ -167,24 +164,55 @@ func (s *Session) stop(ended <-chan Ended) Ended {
 	}
 }
 
-func (s *Session) cancel() {
-	ctx, cancel := context.WithTimeout(context.Background(), cutPatience)
+// cancelPatience is how long a cancel may take to be delivered.
+const cancelPatience = 2 * time.Second
+
+func (s *Session) cancel(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, cancelPatience)
 	defer cancel()
 	_ = s.pg.CancelRequest(ctx) // the next one, or the end of the session, does it
 }
 
-// exec sends the text and waits until the database is ready for more.
-func (s *Session) exec(sql string, sink Sink) Ended {
+// exec sends the statements, between two questions for the number of the session's
+// transaction: whether it grew by more than theirs tells whether statements that
+// failed had already committed something.
+//
+// The three go out together, because a session that waits for its client may use a
+// transaction of its own, as to catch up with changes that others make to tables.
+// It does not wait while it has more to read.
+func (s *Session) exec(sql string, sink Sink, begun chan<- struct{}) Ended {
 	wire := s.pg.Frontend()
+	wire.Send(&pgproto3.Query{String: transactionSQL})
 	wire.Send(&pgproto3.Query{String: sql})
+	// A COPY FROM STDIN would wait for a file that nobody sends. Where there is
+	// none, the database passes over this.
+	wire.Send(&pgproto3.CopyFail{Message: "there is no input to copy from"})
+	wire.Send(&pgproto3.Query{String: transactionSQL})
 	if err := wire.Flush(); err != nil {
 		return broken(err)
 	}
+	before, err := s.number()
+	if err != nil {
+		return broken(err)
+	}
+	close(begun)
+	e := s.receive(sink)
+	if e.Broken {
+		return e
+	}
+	after, err := s.number()
+	e.Undone = e.Err != nil && before > 0 && s.undone(before, after, err)
+	return e
+}
+
+// receive takes the rows of the statements to the sink, until the database has come
+// to the end of the statements.
+func (s *Session) receive(sink Sink) Ended {
 	var failed *pgconn.PgError
 	var refused error // by the sink
 	take := func(err error) {
 		if refused = err; err != nil {
-			s.cancel()
+			s.cancel(context.Background())
 		}
 	}
 	for {
@@ -203,12 +231,6 @@ func (s *Session) exec(sql string, sink Sink) Ended {
 			}
 		case *pgproto3.ErrorResponse:
 			failed = pgconn.ErrorResponseToPgError(m)
-		case *pgproto3.CopyInResponse:
-			// Else the database waits for a file that nobody sends.
-			wire.Send(&pgproto3.CopyFail{Message: "there is no input to copy from"})
-			if err := wire.Flush(); err != nil {
-				return broken(err)
-			}
 		case *pgproto3.ReadyForQuery:
 			if refused != nil {
 				return Ended{Err: &Error{Kind: SinkFailed, Reason: refused.Error(), err: refused}}
@@ -224,6 +246,23 @@ func (s *Session) exec(sql string, sink Sink) Ended {
 	}
 }
 
+// number takes the answer to transactionSQL: 0 when the question failed. An error
+// says that the session is broken.
+func (s *Session) number() (n int64, err error) {
+	for {
+		message, err := s.pg.ReceiveMessage(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		switch m := message.(type) {
+		case *pgproto3.DataRow:
+			n, _ = strconv.ParseInt(string(m.Values[0]), 10, 64)
+		case *pgproto3.ReadyForQuery:
+			return n, nil
+		}
+	}
+}
+
 func columnsOf(fields []pgproto3.FieldDescription) []Column {
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
@@ -234,31 +273,31 @@ func columnsOf(fields []pgproto3.FieldDescription) []Column {
 
 func broken(err error) Ended { return Ended{Err: failure(context.Background(), err), Broken: true} }
 
-// settled asks whether statements that failed were undone.
-func (s *Session) settled(e Ended) Ended {
-	e.Undone = e.Err != nil && !e.Broken && s.undone()
-	return e
-}
-
-// undone reports whether the failed statements were one transaction, which then
+// undone reports whether statements that failed were one transaction, which then
 // was rolled back as a whole. They were not when they committed in their middle:
-// by COMMIT, in a procedure, or as VACUUM and its like do by themselves.
-func (s *Session) undone() bool {
+// by COMMIT, in a procedure, or as VACUUM and its like do by themselves. before and
+// after are the numbers of the transactions around them, after 0 for a question
+// that failed.
+func (s *Session) undone(before, after int64, err error) bool {
+	if err != nil {
+		return false
+	}
+	own := int64(1) // how many transactions of their own the questions since have had
+	again := transactionSQL
+	if s.pg.TxStatus() == 'E' { // the statements' BEGIN: nothing can be asked in what it has begun
+		own, again = 0, "ROLLBACK;"+transactionSQL
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), abandonWait)
 	defer cancel()
-	if s.pg.TxStatus() == 'E' {
-		if _, err := s.pg.Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
-			return false
+	for after == 0 && own < 3 { // a cancel that came late has hit the question
+		own++
+		results, _ := s.pg.Exec(ctx, again).ReadAll()
+		if n := len(results); n > 0 && len(results[n-1].Rows) == 1 {
+			after, _ = strconv.ParseInt(string(results[n-1].Rows[0][0]), 10, 64)
 		}
+		again = transactionSQL
 	}
-	// A cancel that comes late may hit the question rather than the statements.
-	for own := int64(1); own <= 3; own++ {
-		_, transaction, err := identify(ctx, s.pg)
-		if err == nil {
-			return transaction == s.last+1+own
-		}
-	}
-	return false
+	return after == before+1+own
 }
 
 // End ends exactly this server process, and returns once it is gone, with

@@ -90,6 +90,30 @@ func TestSessionCancelled(t *testing.T) {
 	}
 }
 
+// Others change many tables meanwhile: the session catches up with that as soon as
+// it has nothing else to do, in a transaction of its own.
+func TestSessionCatchesUp(t *testing.T) {
+	p := open(t)
+	for _, sql := range []string{
+		"INSERT INTO seen VALUES (1); SELECT pg_sleep(60)",
+		"BEGIN; INSERT INTO seen VALUES (1); SELECT pg_sleep(60)",
+	} {
+		s := session(t, p)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan Ended)
+		go func() { ended <- s.Run(ctx, sql, nil) }()
+		p.asleep(t, s.Backend())
+		if _, err := p.watch.Exec(t.Context(), `DO $$ BEGIN FOR i IN 1..400 LOOP
+			CREATE TABLE x (a int PRIMARY KEY, b text); DROP TABLE x; COMMIT; END LOOP; END $$`); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if e := <-ended; !e.Undone || e.Broken {
+			t.Errorf("%s: %+v", sql, e)
+		}
+	}
+}
+
 // What statements come to when nobody stops them.
 func TestSessionEnded(t *testing.T) {
 	p := open(t)
@@ -133,7 +157,9 @@ func TestSessionEnded(t *testing.T) {
 	}
 }
 
-// Statements that do not let themselves be cancelled lose their server process.
+// Statements that do not let themselves be cancelled lose their server process. They
+// are three loops deep, because a cancel may come while the handler of the last one is
+// at work.
 func TestSessionThatDoesNotStop(t *testing.T) {
 	t.Parallel()
 	p := open(t)
@@ -141,7 +167,8 @@ func TestSessionThatDoesNotStop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan Ended)
 	go func() {
-		ended <- s.Run(ctx, "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$", nil)
+		ended <- s.Run(ctx, "DO $$ BEGIN "+strings.Repeat("LOOP BEGIN ", 3)+"PERFORM pg_sleep(60); "+
+			strings.Repeat("EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; ", 3)+"END $$", nil)
 	}()
 	p.asleep(t, s.Backend())
 	cancel()
@@ -150,7 +177,7 @@ func TestSessionThatDoesNotStop(t *testing.T) {
 		if !e.Broken || e.Undone {
 			t.Errorf("%+v", e)
 		}
-	case <-time.After(stopPatience + 2*cutPatience):
+	case <-time.After(time.Minute):
 		t.Fatal("it goes on")
 	}
 	if n := p.active(t); n != 0 {
