@@ -40,7 +40,7 @@ func (a *exportTask) run(ctx context.Context) ending {
 }
 
 // panicked implements task.
-func (a *exportTask) panicked(err error) ending { return a.broke(context.Background(), err) }
+func (a *exportTask) panicked(err error) ending { return a.broke(a.worker.last, err) }
 
 // broke is the ending of a run that did not come to its end.
 func (a *exportTask) broke(ctx context.Context, err error) ending {
@@ -63,7 +63,9 @@ func (a *exportTask) broke(ctx context.Context, err error) ending {
 	_, crashed := errors.AsType[crashedError](err)
 	f := queue.Failure{Reason: reasonFor(err), Retry: !crashed}
 	if !f.Retry || a.job.Failures >= a.job.Retry {
-		a.onError(ctx, f.Reason)
+		if err := a.onError(ctx, f.Reason); err != nil {
+			return ending{verdict: judge(err, context.Cause(ctx), false, 0), steps: a.steps.encode()}
+		}
 	} else {
 		f.After = retryDelay(a.job.Failures+1, rand.Float64()) //nolint:gosec // not a secret
 	}

@@ -19,7 +19,10 @@ import (
 func (s *site) plan(t *testing.T, p Plan, change func(*queue.Submission)) string {
 	t.Helper()
 	id := uuid.NewString()
-	p.Kind, p.Key, p.Endpoint, p.Owner, p.Source, p.StepsSource = KindExport, "k-"+id, "e", "shared", "default", "default"
+	p.Kind, p.Key, p.Endpoint, p.Owner, p.Source = KindExport, "k-"+id, "e", "shared", "default"
+	if p.StepsSource == "" {
+		p.StepsSource = "default"
+	}
 	p.FileName, p.ContentType, p.MaxAge = "x.csv", "text/csv", time.Hour
 	definition, err := p.Encode()
 	if err != nil {

@@ -1,9 +1,9 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +22,8 @@ type sqlTask struct {
 	// stray: a document was sent whose answer was lost, and which may reach the
 	// queue later than newer ones.
 	stray bool
+	// recorded is the document that the queue is known to have.
+	recorded []byte
 	// export is what the step that runs now writes; blocks are those of the result.
 	export atomic.Pointer[rows.Export]
 	blocks []cache.Block
@@ -35,10 +37,7 @@ func (t *sqlTask) progress() (p queue.Progress) {
 	return p
 }
 
-var (
-	errStepTimeout  = errors.New("the step ran into its time limit")
-	errPendingAgain = errors.New("the step is to be run again")
-)
+var errPendingAgain = errors.New("the step is to be run again")
 
 // run does one step after the other until the job is over or has to be given up.
 func (t *sqlTask) run(ctx context.Context) ending {
@@ -70,13 +69,13 @@ func (t *sqlTask) run(ctx context.Context) ending {
 		switch m {
 		case complete:
 			t.log.Info("SQL job finished", "steps", len(t.steps.Main), "took", time.Since(started))
-			return ending{verdict: finished, steps: t.steps.encode()}
+			return ending{verdict: finished, steps: t.unrecorded()}
 		case giveUp:
 			if r := t.steps.Result; r != nil { // of a step before
 				t.discard(r.Object)
 				t.steps.Result = nil
 			}
-			return t.failed(t.steps.failure(p.step), t.steps.encode())
+			return t.failed(t.steps.failure(p.step), t.unrecorded())
 		case endStep:
 			err = t.endStep(ctx, source, p)
 		case runStep:
@@ -143,25 +142,15 @@ func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, p place) err
 // fallback.
 func (t *sqlTask) repeatable(p place) bool { return !p.fallback && t.plan.Steps[p.step].Repeatable }
 
-// endPatience is how long a server process may take to end.
-const endPatience = 30 * time.Second
-
-// end makes sure that a server process does nothing more.
-func (t *sqlTask) end(ctx context.Context, source *rows.Source, b rows.Backend) error {
-	ctx, cancel := context.WithTimeout(ctx, endPatience)
-	defer cancel()
-	return source.End(ctx, b)
-}
-
 // runStep runs a pending step. An error says that it is still pending: it was
 // not sent, or had no effect, or may be repeated; or that the claim is lost.
 func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	s := t.steps.at(p)
 	sql, limit := t.plan.text(p, &t.steps)
-	options := rows.SessionOptions{Application: "slashbatch job " + t.job.ID, Timeout: limit}
+	q := statement{source: source, sql: sql, limit: limit}
+	q.options = rows.SessionOptions{Application: "slashbatch job " + t.job.ID, Timeout: limit}
+	result := &capture{task: t, ctx: t.worker.last, step: p.step}
+	defer result.drop()
 	if p.fallback {
 		template, err := sqltext.Parse(sql, Placeholders...)
 		if err != nil { // it should not have been taken
@@ -170,68 +159,36 @@ func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) err
 			return t.record(ctx, insistTries)
 		}
 		values := map[string]string{sqltext.JobID: t.job.ID, sqltext.ErrorMessage: t.steps.cause()}
-		sql, options.Settings = template.Fill(values), sqltext.Settings(values)
+		q.sql, q.options.Settings = template.Fill(values), sqltext.Settings(values)
+	} else {
+		q.sink = result
 	}
-	session, err := source.Session(ctx, options)
+	e, err := t.execute(ctx, s, q, func() error { return t.record(ctx, insistTries) })
 	if err != nil {
-		if outOfReach(err) || ctx.Err() != nil {
-			return err
+		if s.State == StepRunning && context.Cause(ctx) == nil {
+			t.steps.Broken++
 		}
-		s.move(StepRunning, "", now()) // refused by the database, as by the role's rights
-		t.steps.settle(p, StepFailed, err.Error(), now())
-		return t.record(ctx, insistTries)
-	}
-	defer session.Close()
-
-	// Recorded before it is sent, with what a later claim needs to end it: sent
-	// unrecorded it could run twice.
-	backend := session.Backend()
-	s.move(StepRunning, "", now())
-	s.Backend = &backend
-	if err := t.record(ctx, insistTries); err != nil {
-		s.move(StepPending, "", now()) // it was not sent
 		return err
 	}
-
-	running, stop := ctx, context.CancelFunc(func() {})
-	if limit > 0 {
-		running, stop = context.WithTimeoutCause(ctx, limit, errStepTimeout)
-	}
-	var sink rows.Sink
-	result := &capture{task: t, ctx: t.worker.last, step: p.step}
-	defer result.drop()
-	if !p.fallback {
-		sink = result
-	}
-	ended := session.Run(running, sql, sink)
-	cause := context.Cause(running)
-	stop()
-	if ended.Broken {
-		// The database may not know yet that nobody is there any more.
-		if err := t.end(t.worker.last, source, backend); err != nil {
-			if cause == nil {
-				t.steps.Broken++
-			}
-			return err // the next claim finds it running
-		}
-	}
-	return t.after(p, ended, cause, result)
+	err = t.after(p, e, result)
+	e.close(err == nil && !t.stray)
+	return err
 }
 
 // after records what a step that was sent has come to.
-func (t *sqlTask) after(p place, ended rows.Ended, cause error, result *capture) error {
+func (t *sqlTask) after(p place, e *execution, result *capture) error {
 	superseded := ""
 	s := t.steps.at(p)
-	state, reason := judgeStep(ended, cause, t.repeatable(p), t.steps.Broken)
+	state, reason := judgeStep(e.Ended, e.cause, t.repeatable(p), t.steps.Broken)
 	switch {
-	case errors.Is(cause, errLost):
-		return cause // nothing more is written
+	case errors.Is(e.cause, errLost):
+		return e.cause // nothing more is written
 	case state == StepPending:
-		if cause == nil {
+		if e.cause == nil {
 			t.steps.Broken++
 		}
 		s.move(StepPending, "", now())
-		return errors.Join(errPendingAgain, ended.Err)
+		return errors.Join(errPendingAgain, e.Err)
 	case state == StepDone:
 		superseded = t.keepResult(result)
 		s.move(StepDone, "", now())
@@ -255,37 +212,18 @@ func (t *sqlTask) record(ctx context.Context, tries int) error {
 	return t.insist(ctx, tries, func() error {
 		err := t.send(ctx, document, queue.Progress{})
 		t.stray = t.stray || errors.Is(err, queue.ErrUnavailable)
+		if err == nil {
+			t.recorded = document
+		}
 		return err
 	})
 }
 
-// judgeStep is what a step that was sent has come to. cause is why it was
-// stopped, nil when nobody did; broken is how often its job has lost a database
-// in the middle of a step before. A step is pending again only when it had no
-// effect or may be repeated.
-func judgeStep(e rows.Ended, cause error, repeatable bool, broken int) (StepState, string) {
-	stopped := e.Broken || rows.KindOf(e.Err) == rows.Cancelled || rows.KindOf(e.Err) == rows.Timeout
-	switch {
-	case e.Err == nil:
-		return StepDone, ""
-	case rows.KindOf(e.Err) == rows.SinkFailed && outOfReach(e.Err) && (e.Undone || repeatable) && broken < maxBroken:
-		return StepPending, "" // the store is away
-	case errors.Is(cause, errStepTimeout) && stopped:
-		return StepFailed, "canceling statement due to statement timeout"
-	case errors.Is(cause, errDrain) && stopped && (e.Undone || repeatable):
-		return StepPending, ""
-	case errors.Is(cause, errDrain) && stopped:
-		return StepUnknown, stoppedReason
-	case e.Broken && repeatable && broken < maxBroken:
-		return StepPending, ""
-	case e.Broken:
-		return StepUnknown, fmt.Sprintf("%s; the effect of this step is unknown", e.Err)
+// unrecorded is the document where the queue may have another one, and nil where not.
+func (t *sqlTask) unrecorded() []byte {
+	document := t.steps.encode()
+	if !t.stray && bytes.Equal(document, t.recorded) {
+		return nil
 	}
-	reason := e.Err.Error()
-	if failed, ok := errors.AsType[*rows.Error](e.Err); ok && reason == "" {
-		reason = "the database gave no reason (SQLSTATE " + failed.Code + ")"
-	}
-	return StepFailed, reason
+	return document
 }
-
-func now() time.Time { return time.Now().UTC() }

@@ -54,16 +54,24 @@ type Worker struct {
 	last, asking       context.Context
 	giveUp, stopAsking context.CancelFunc
 	draining           atomic.Bool // no more claims
-	away               bool        // the queue did not answer the last beat; used by beatLoop only
+	sessions           *rows.Sessions
+	away               bool // the queue did not answer the last beat; used by beatLoop only
 }
 
 // NewWorker returns a worker; Run starts it.
 func NewWorker(o WorkerOptions) *Worker {
 	o.Queue = prompt{o.Queue}
-	w := &Worker{WorkerOptions: o, runs: map[string]*run{}}
+	w := &Worker{WorkerOptions: o, runs: map[string]*run{}, sessions: rows.NewSessions(slots(o.Slots))}
 	w.last, w.giveUp = context.WithCancel(context.Background())
 	w.asking, w.stopAsking = context.WithCancel(w.last)
 	return w
+}
+
+func slots(lanes map[queue.Lane]int) (n int) {
+	for _, of := range lanes {
+		n += of
+	}
+	return n
 }
 
 // What ends a run from outside.
@@ -80,6 +88,7 @@ var (
 func (w *Worker) Run(ctx, hard context.Context) {
 	defer w.giveUp()
 	defer w.stopAsking()
+	defer w.sessions.Close()
 	w.Log.Info("worker started", "worker", w.ID, "slots", w.Slots)
 	// Beating goes on during the drain: what still runs must keep its leases.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))

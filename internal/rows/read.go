@@ -176,22 +176,3 @@ func estimate(ctx context.Context, pg *pgconn.PgConn, st Statement) (int64, erro
 	}
 	return int64(plans[0].Plan.Rows), nil
 }
-
-// Run executes statements that may write, as one transaction. The settings
-// (of the form "batch.job_id") can be read by them with current_setting.
-func (s *Source) Run(ctx context.Context, sql string, settings map[string]string) error {
-	tx, err := s.pool.Begin(ctx)
-	if err != nil {
-		return failure(ctx, err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	for name, value := range settings {
-		if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, true)", name, value); err != nil {
-			return failure(ctx, err)
-		}
-	}
-	if _, err := tx.Conn().PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-		return failure(ctx, err)
-	}
-	return failure(ctx, tx.Commit(ctx))
-}

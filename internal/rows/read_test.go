@@ -191,18 +191,3 @@ func TestStreamStopped(t *testing.T) {
 		p.quiet(t)
 	})
 }
-
-// Steps are one transaction, and see what they are told.
-func TestRun(t *testing.T) {
-	p := open(t)
-	if err := p.Run(t.Context(), "CREATE TABLE seen AS SELECT current_setting('batch.job_id') AS id; SELECT 1/0", nil); KindOf(err) != BadQuery {
-		t.Errorf("got %v", err)
-	}
-	if err := p.Run(t.Context(), "CREATE TABLE seen AS SELECT current_setting('batch.job_id') AS id", map[string]string{"batch.job_id": "j'1"}); err != nil {
-		t.Fatal(err)
-	}
-	var id string
-	if err := p.watch.QueryRow(t.Context(), "SELECT id FROM seen").Scan(&id); err != nil || id != "j'1" {
-		t.Errorf("%q, %v", id, err)
-	}
-}

@@ -5,19 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Session is one fresh connection with a source's login, for statements that
-// may write. It is beside the pool, used by one goroutine, and closed after its
-// work: nothing that the statements leave in a session reaches another one.
+// Session is one connection with a source's login, for statements that may write,
+// fresh or fully reset. It is beside the pool, and used by one goroutine: nothing that
+// the statements leave in a session reaches another one.
 type Session struct {
 	source  *Source
 	pg      *pgconn.PgConn
 	backend Backend
+	options SessionOptions // of the work at hand
+	opened  time.Time
+	given   time.Time // when it last came back to Sessions
+	// spent: it is not to be used for more work.
+	spent atomic.Bool
 }
 
 // Backend identifies one server process of a database. Both are needed: the
@@ -46,6 +53,8 @@ type SessionOptions struct {
 const (
 	backendSQL = `SELECT pid, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`
 
+	settingSQL = "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, false)"
+
 	// transactionSQL asks for the number of the transaction that asks.
 	transactionSQL = `
 		SELECT pg_catalog.split_part(virtualtransaction, '/', 2) FROM pg_catalog.pg_locks
@@ -55,24 +64,19 @@ const (
 // Session connects. The time limits of interactive queries do not hold in it.
 func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error) {
 	config := s.pool.Config().ConnConfig.Config
-	config.RuntimeParams["application_name"] = o.Application
-	config.RuntimeParams["statement_timeout"] = millis(o.Timeout)
+	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["lock_timeout"] = "0"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	pg, err := pgconn.ConnectConfig(ctx, &config)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
-	for name, value := range o.Settings {
-		args := [][]byte{[]byte(name), []byte(value)}
-		if err := pg.ExecParams(ctx, "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, false)", args, nil, nil, nil).Read().Err; err != nil {
-			abandon(pg)
-			return nil, failure(ctx, err)
-		}
+	session := &Session{source: s, pg: pg, opened: time.Now()}
+	if session.backend, err = identify(ctx, pg); err == nil {
+		err = session.prepare(ctx, o)
 	}
-	session := &Session{source: s, pg: pg}
-	if session.backend, err = identify(ctx, pg); err != nil {
-		abandon(pg)
+	if err != nil {
+		session.Close()
 		return nil, failure(ctx, err)
 	}
 	return session, nil
@@ -90,6 +94,28 @@ func identify(ctx context.Context, pg *pgconn.PgConn) (b Backend, err error) {
 	b.Start = string(row[1])
 	b.PID, err = strconv.ParseInt(string(row[0]), 10, 64)
 	return b, err
+}
+
+// prepare makes a session ready for work.
+func (s *Session) prepare(ctx context.Context, o SessionOptions) error {
+	s.options = o
+	for name, value := range o.Settings {
+		s.spent.Store(true) // a name that was once set stays known, if empty
+		if err := s.pg.ExecParams(ctx, settingSQL, [][]byte{[]byte(name), []byte(value)}, nil, nil, nil).Read().Err; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstSQL asks for the number of the transaction, and sets what the statements that
+// follow begin with.
+func (s *Session) firstSQL() string {
+	set := func(name, value string) string {
+		return ", pg_catalog.set_config('" + name + "', '" + strings.ReplaceAll(value, "'", "''") + "', false)"
+	}
+	columns, from, _ := strings.Cut(transactionSQL, " FROM ")
+	return columns + set("application_name", s.options.Application) + set("statement_timeout", millis(s.options.Timeout)) + " FROM " + from
 }
 
 // Backend is the server process of the session.
@@ -168,6 +194,7 @@ func (s *Session) stop(begun <-chan struct{}, ended <-chan Ended) Ended {
 const cancelPatience = 2 * time.Second
 
 func (s *Session) cancel(ctx context.Context) {
+	s.spent.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, cancelPatience)
 	defer cancel()
 	_ = s.pg.CancelRequest(ctx) // the next one, or the end of the session, does it
@@ -182,7 +209,7 @@ func (s *Session) cancel(ctx context.Context) {
 // It does not wait while it has more to read.
 func (s *Session) exec(sql string, sink Sink, begun chan<- struct{}) Ended {
 	wire := s.pg.Frontend()
-	wire.Send(&pgproto3.Query{String: transactionSQL})
+	wire.Send(&pgproto3.Query{String: s.firstSQL()})
 	wire.Send(&pgproto3.Query{String: sql})
 	// A COPY FROM STDIN would wait for a file that nobody sends. Where there is
 	// none, the database passes over this.
