@@ -148,7 +148,7 @@ func (t *sqlTask) runStep(ctx context.Context, source *rows.Source, p place) err
 	s := t.steps.at(p)
 	sql, limit := t.plan.text(p, &t.steps)
 	q := statement{source: source, sql: sql, limit: limit}
-	q.options = rows.SessionOptions{Application: "slashbatch job " + t.job.ID, Timeout: limit}
+	q.options = rows.SessionOptions{Owner: t.job.User, Application: "slashbatch job " + t.job.ID, Timeout: limit}
 	result := &capture{task: t, ctx: t.worker.last, step: p.step}
 	defer result.drop()
 	if p.fallback {

@@ -2,8 +2,9 @@
 // a job library that many would take instead:
 //
 //	asynq      a task that does nothing, by as many workers
-//	no rows    DO $$ BEGIN END $$, in a session of its own, recorded before and after
+//	no rows    DO $$ BEGIN END $$, recorded before and after, of as many users as run at once
 //	select 1   the same with a row, which becomes a file and an entry of the catalogue
+//	100 users  no rows, of so many users that nearly every job needs a fresh session
 //
 // All sides run in turn on the same Redis, PostgreSQL and folder, and ratios are printed
 // with minimum, median and maximum. asynq has no database to ask and no step to record:
@@ -71,8 +72,9 @@ func compare(ctx context.Context, n, slots, rounds int) error {
 	defer ours.close()
 	sides := []*side{
 		{name: "asynq", drain: noops{address}.drain},
-		{name: "no rows", drain: ours.drain("DO $$ BEGIN END $$")},
-		{name: "select 1", drain: ours.drain("SELECT 1")},
+		{name: "no rows", drain: ours.drain("DO $$ BEGIN END $$", slots)},
+		{name: "select 1", drain: ours.drain("SELECT 1", slots)},
+		{name: "100 users", drain: ours.drain("DO $$ BEGIN END $$", 100)},
 	}
 	for range rounds {
 		for _, s := range sides {
@@ -170,15 +172,15 @@ func (s *site) close() {
 	_ = s.queue.Close()
 }
 
-// drain sends SQL jobs of a hundred users and runs them.
-func (s *site) drain(sql string) func(ctx context.Context, n, slots int) (time.Duration, error) {
+// drain sends SQL jobs of so many users and runs them.
+func (s *site) drain(sql string, users int) func(ctx context.Context, n, slots int) (time.Duration, error) {
 	return func(ctx context.Context, n, slots int) (time.Duration, error) {
 		service := jobs.NewService(jobs.Options{Queue: s.queue, Catalog: s.catalog, Store: s.store})
 		left := map[string]bool{}
 		for i := range n {
 			job, err := service.SubmitSQL(ctx, jobs.SQLRequest{
 				Plan: jobs.SQLPlan{Source: "default", Steps: []jobs.SQLStep{{SQL: sql}}, MaxAge: time.Hour},
-				User: fmt.Sprint("user", i%100), RunningCap: slots,
+				User: fmt.Sprint("user", i%users), RunningCap: slots,
 			})
 			if err != nil {
 				return 0, err

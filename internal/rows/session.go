@@ -37,6 +37,8 @@ type Backend struct {
 
 // SessionOptions set up a Session.
 type SessionOptions struct {
+	// Owner is whose work it is: a kept session is used again for the same owner only.
+	Owner string
 	// Application is told to the database as application_name.
 	Application string
 	// Timeout is the statement_timeout that the session begins with; 0 means

@@ -9,9 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Sessions keeps sessions, fully reset, for the next piece of work with the same login:
-// to begin a server process costs a database far more than to run a small statement. It
-// is shared by the workers of a process.
+// Sessions keeps sessions, fully reset, for the next piece of work of the same owner with
+// the same login: to begin a server process costs a database far more than to run a small
+// statement. What a library that was loaded into a session remembers is not reset, as
+// connections of dblink; so owners share none. It is for the slots of one process.
 type Sessions struct {
 	most int
 	mu   sync.Mutex
@@ -32,7 +33,7 @@ func NewSessions(most int) *Sessions { return &Sessions{most: most} }
 // Take returns a session of the source, a fresh one where none is kept. The caller
 // gives it back or closes it.
 func (k *Sessions) Take(ctx context.Context, source *Source, o SessionOptions) (*Session, error) {
-	for s := k.take(source); s != nil; s = k.take(source) {
+	for s := k.take(source, o.Owner); s != nil; s = k.take(source, o.Owner) {
 		if s.again(ctx, o) {
 			return s, nil
 		}
@@ -41,11 +42,11 @@ func (k *Sessions) Take(ctx context.Context, source *Source, o SessionOptions) (
 	return source.Session(ctx, o)
 }
 
-func (k *Sessions) take(source *Source) *Session {
+func (k *Sessions) take(source *Source, owner string) *Session {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, s := range slices.Backward(k.idle) {
-		if s.source == source {
+		if s.source == source && s.options.Owner == owner {
 			k.idle = slices.Delete(k.idle, i, i+1)
 			return s
 		}

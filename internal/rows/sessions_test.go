@@ -126,6 +126,9 @@ func TestSessionsKept(t *testing.T) {
 	if err != nil || s != taken[1] {
 		t.Errorf("%v, %v; want the second", s, err)
 	}
+	if other := k.take(p.Source, "somebody"); other != nil {
+		t.Error("a session of another owner")
+	}
 	since := s.given
 	k.Give(s)
 	k.drop(s, since) // of the time before
