@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -20,16 +21,31 @@ var Endpoints embed.FS
 //go:embed sample.sql
 var sample string
 
+// analyst is for the demo alone: roles are of a whole server.
+//
+//go:embed analyst.sql
+var analyst string
+
+// Analyst is the role that LoadAnalyst makes.
+const Analyst = "analyst"
+
 // Load fills the empty database at url with the sample data, some seconds' work.
 // When it fails or ctx ends, the database is as it was.
-func Load(ctx context.Context, url string) error {
+func Load(ctx context.Context, url string) error { return run(ctx, url, sample) }
+
+// LoadAnalyst makes a role that may read the sample data, and has a schema of its own.
+func LoadAnalyst(ctx context.Context, url, password string) error {
+	return run(ctx, url, analyst+"ALTER ROLE analyst PASSWORD '"+strings.ReplaceAll(password, "'", "''")+"'")
+}
+
+func run(ctx context.Context, url, script string) error {
 	conn, err := pgconn.Connect(ctx, url)
 	if err != nil {
 		return fmt.Errorf("sample data: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	// The simple protocol takes the whole script at once, as psql -f would.
-	if _, err := conn.Exec(ctx, sample).ReadAll(); err != nil {
+	if _, err := conn.Exec(ctx, script).ReadAll(); err != nil {
 		return fmt.Errorf("sample data: %w", err)
 	}
 	return nil

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,9 +52,13 @@ func runDemo(ctx, hard context.Context, e env, args []string) (err error) {
 	if err := demo.Load(ctx, server.URL()); err != nil {
 		return stopped(ctx, err)
 	}
+	key, password := rand.Text(), rand.Text()
+	if err := demo.LoadAnalyst(ctx, server.URL(), password); err != nil {
+		return stopped(ctx, err)
+	}
 	say("Loaded in %.1f s.", time.Since(start).Seconds())
 
-	c, err := demoConfig(dir, server.URL(), freeAddress(listen))
+	c, err := demoConfig(dir, server.URL(), freeAddress(listen), key, password)
 	if err != nil {
 		return err
 	}
@@ -65,7 +72,7 @@ func runDemo(ctx, hard context.Context, e env, args []string) (err error) {
 	}
 	defer a.Close()
 	a.Addr = func(address string) {
-		_, err = io.WriteString(e.stdout, welcome("http://"+address, server.URL()))
+		_, err = io.WriteString(e.stdout, welcome("http://"+address, server.URL(), key))
 	}
 	if err := a.Run(ctx, hard); err != nil {
 		return err
@@ -83,23 +90,31 @@ func stopped(ctx context.Context, err error) error {
 }
 
 // demoConfig is the configuration of the demo: everything in one folder.
-func demoConfig(dir, database, listen string) (*config.Config, error) {
+// Its user with SQL has this key, and a role with this password.
+func demoConfig(dir, database, listen, key, password string) (*config.Config, error) {
 	endpoints := filepath.Join(dir, "endpoints")
 	if err := os.CopyFS(dir, demo.Endpoints); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "config.yaml")
+	analyst, err := url.Parse(database)
+	if err != nil {
+		return nil, err
+	}
+	analyst.User = url.UserPassword(demo.Analyst, password)
 	text := fmt.Sprintf(`server: {listen: %q}
 catalog: {url: %q}
 dataSources:
   default: {url: %q}
   batch: {url: %q}
+  analyst: {url: %q}
+auth: {users: [{name: analyst, keys: [{sha256: %x, type: master}], sql: true, dataSource: analyst}]}
 queue: {url: "memory:"}
 cache: {url: %q}
 batch: {process: {drain: 2s}}
 endpointsDir: %q
 log: {format: text}
-`, listen, database, database, database, "file://"+filepath.Join(dir, "results"), endpoints)
+`, listen, database, database, database, analyst, sha256.Sum256([]byte(key)), "file://"+filepath.Join(dir, "results"), endpoints)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -123,8 +138,8 @@ func freeAddress(address string) string {
 }
 
 // welcome is what to try.
-func welcome(base, database string) string {
-	return strings.NewReplacer("BASE", base, "DATABASE", database).Replace(`
+func welcome(base, database, key string) string {
+	return strings.NewReplacer("BASE", base, "DATABASE", database, "KEY", key).Replace(`
 slashbatch is running. Try these in a browser:
 
   rows now      BASE/stream/AB-01/package?min-mass=1000
@@ -137,6 +152,11 @@ or from another terminal:
   curl -i -X POST 'BASE/stream/AB-01/package/batch?min-mass=1000'
   curl 'BASE/stream/AB-01/package/batch/status?min-mass=1000'
   curl -OJ 'BASE/package/batch?_wait=60'
+
+or SQL of your own, as a job (the id of the answer goes into the second line):
+
+  curl 'BASE/api/v2/sql/job?api_key=KEY' --json '{"query": "SELECT stream, count(*) FROM package GROUP BY stream"}'
+  curl 'BASE/api/v2/sql/job/…/result?api_key=KEY'
 
 The database: psql 'DATABASE'
 Ctrl-C stops it and removes everything.

@@ -21,9 +21,12 @@ import (
 	"slashbatch/internal/testenv"
 )
 
-// startDemo runs "slashbatch demo" and returns the root of its URLs and the
-// URL of its database.
-func startDemo(t *testing.T) (base, database string) {
+// running is a demo: the root of its URLs, the URL of its database, and the key of its
+// user with SQL.
+type running struct{ base, database, key string }
+
+// startDemo runs "slashbatch demo".
+func startDemo(t *testing.T) (d running) {
 	t.Helper()
 	program, err := build()
 	if err != nil {
@@ -64,10 +67,10 @@ func startDemo(t *testing.T) (base, database string) {
 			t.Fatalf("the demo ended:\n%s", out.tail(20))
 		default:
 		}
-		base, database = find(`rows now +(http://[^/]+)/`), find(`psql '([^']+)'`)
-		return base != "" && database != ""
+		d = running{find(`rows now +(http://[^/]+)/`), find(`psql '([^']+)'`), find(`sql/job\?api_key=(\w+)`)}
+		return d.base != "" && d.database != "" && d.key != ""
 	})
-	return base, database
+	return d
 }
 
 // The demo's interactive URL gives rows; its batch URL leads over the status to
@@ -75,7 +78,8 @@ func startDemo(t *testing.T) (base, database string) {
 // query; and where it differs, in timestamps and booleans, it does so in the
 // documented way only.
 func TestDemo(t *testing.T) {
-	base, database := startDemo(t)
+	d := startDemo(t)
+	base, database := d.base, d.database
 
 	response := fetch(t, base+"/stream/AB-01/package?min-mass=1000")
 	var list struct{ Items []map[string]any }
