@@ -88,6 +88,9 @@ func reasonFor(err error) string {
 	if e, ok := errors.AsType[crashedError](err); ok {
 		return e.Error()
 	}
+	if errors.Is(err, rows.ErrTooLarge) || errors.Is(err, rows.ErrLongRow) {
+		return sinkReason(err)
+	}
 	if e, ok := errors.AsType[*rows.Error](err); ok {
 		switch e.Kind {
 		case rows.BadValue, rows.Timeout, rows.Cancelled:
@@ -99,9 +102,6 @@ func reasonFor(err error) string {
 			// Other words of the database name tables, columns and rights of an
 			// endpoint whose author the asker need not be.
 			return "the query of this endpoint failed" + code(e)
-		}
-		if errors.Is(err, rows.ErrTooLarge) {
-			return rows.ErrTooLarge.Error()
 		}
 	}
 	if outOfReach(err) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slashbatch/cache"
+	"slashbatch/internal/rows"
 	"slashbatch/queue"
 
 	"github.com/google/uuid"
@@ -18,6 +19,7 @@ type Service struct {
 	queue     queue.Queue
 	catalog   cache.Catalog
 	store     cache.Store
+	sources   map[string]*rows.Source
 	snapshots *queue.Snapshots
 	retryHold time.Duration
 	minFresh  time.Duration
@@ -29,6 +31,9 @@ type Options struct {
 	Queue   queue.Queue
 	Catalog cache.Catalog
 	Store   cache.Store
+	// Sources by name, as workers have them: what a cancelled job has left running is
+	// ended there.
+	Sources map[string]*rows.Source
 	// RetryHold is how long after a failed run GET does not start another.
 	RetryHold time.Duration
 	// MinFresh is the least time between two fresh runs of one key.
@@ -41,7 +46,7 @@ const snapshotEvery = 250 * time.Millisecond
 // NewService returns a Service over these backends.
 func NewService(o Options) *Service {
 	return &Service{
-		queue: o.Queue, catalog: o.Catalog, store: o.Store,
+		queue: o.Queue, catalog: o.Catalog, store: o.Store, sources: o.Sources,
 		snapshots: queue.NewSnapshots(o.Queue, snapshotEvery),
 		retryHold: o.RetryHold, minFresh: o.MinFresh,
 		present: newPresent(),

@@ -213,3 +213,27 @@ func TestSQLNoResult(t *testing.T) {
 		t.Errorf("left over: %s", o.Name)
 	}
 }
+
+// A store that takes nothing does not make a step run twice: what was committed before
+// its rows were refused is done.
+func TestSQLStoreFull(t *testing.T) {
+	t.Parallel()
+	s := newSQLSite(t)
+	s.store.full.Store(true)
+	s.start(t)
+	quick := s.submitPlan(t, SQLPlan{Steps: []SQLStep{{SQL: insert("quick") + "; SELECT 1"}}})
+	s.await(t, quick, queue.Done, 20*time.Second)
+	if got := s.sqlJob(t, quick).Status; got.ResultError != "step 1: the rows could not be stored" {
+		t.Errorf("%+v", got)
+	}
+	// These rows come long before the end, and are refused before it.
+	long := s.submitPlan(t, SQLPlan{Steps: []SQLStep{{SQL: insert("long") + "; SELECT n, pg_sleep(0.0001) FROM generate_series(1, 1000000) n"}}})
+	s.await(t, long, queue.Failed, 20*time.Second)
+	if got := s.steps(t, long); got != "failed the rows could not be stored" {
+		t.Error(got)
+	}
+	if diff := cmp.Diff([]string{"quick"}, s.seen(t)); diff != "" {
+		t.Error(diff)
+	}
+	s.published(t, 0)
+}

@@ -79,9 +79,16 @@ func (c *capture) keep(ctx context.Context) (*cache.File, error) {
 }
 
 // keepResult makes the rows of a step that is done the result of the job. What the step
-// has done stands, so a store that fails costs the rows and not the step.
-func (t *sqlTask) keepResult(c *capture) (superseded string) {
-	file, err := c.keep(t.worker.last)
+// has done stands, so a store that fails costs the rows and not the step. refused is why
+// rows were not taken, if so.
+func (t *sqlTask) keepResult(c *capture, refused error) (superseded string) {
+	var file *cache.File
+	err := refused
+	if err != nil {
+		c.drop()
+	} else {
+		file, err = c.keep(t.worker.last)
+	}
 	if err == nil && file == nil {
 		return ""
 	}
@@ -91,7 +98,7 @@ func (t *sqlTask) keepResult(c *capture) (superseded string) {
 	t.steps.Result, t.steps.ResultError = file, ""
 	if err != nil {
 		t.log.Error("the rows of a step could not be stored", "step", c.step+1, "error", err)
-		t.steps.ResultError = "the rows of step " + place{step: c.step}.String() + " could not be stored"
+		t.steps.ResultError = "step " + place{step: c.step}.String() + ": " + sinkReason(err)
 		return superseded
 	}
 	// The document travels with every beat; a file without blocks is read from its

@@ -2,7 +2,10 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"iter"
+	"slices"
 
 	"slashbatch/cache"
 	"slashbatch/queue"
@@ -62,51 +65,50 @@ func (s *Service) CancelSQL(ctx context.Context, id, user string) (SQLJob, error
 	if err != nil {
 		return SQLJob{}, err
 	}
+	s.endLeft(ctx, cancelled, job.Plan)
 	if job, err = s.sqlJob(ctx, cancelled); err == nil && left == queue.TooLate && cancelled.State != queue.Cancelled {
 		err = &StepStateError{job.Status.Status, StepCancelled}
 	}
 	return job, err
 }
 
-// SQLJobs lists SQL jobs of a user, newest first: at most n of those before the order
-// given by the last one of the page before, 0 for the first page. more tells that there
-// are others.
-func (s *Service) SQLJobs(ctx context.Context, user string, before int64, n int, keep func(SQLJob) bool) (page []SQLJob, more bool, err error) {
-	const portion = 100
-	for {
-		list, err := s.queue.List(ctx, user, before, portion)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, job := range list {
-			before = job.Order
-			if job.Kind != KindSQL || job.User != user {
-				continue
-			}
-			found, err := s.sqlJob(ctx, job)
-			if errors.Is(err, queue.ErrNotFound) {
-				continue // forgotten meanwhile
-			}
+// SQLJobs are the SQL jobs of a user, newest first: those before the order of a job, 0
+// for all. They are read as the caller goes on; an error is the last that comes.
+func (s *Service) SQLJobs(ctx context.Context, user string, before int64) iter.Seq2[SQLJob, error] {
+	const portion = 25 // a job's record may be large
+	return func(yield func(SQLJob, error) bool) {
+		before := before
+		for {
+			list, err := s.queue.List(ctx, user, before, portion)
 			if err != nil {
-				return nil, false, err
+				yield(SQLJob{}, err)
+				return
 			}
-			if !keep(found) {
-				continue
+			for _, job := range list {
+				before = job.Order
+				if job.Kind != KindSQL || job.User != user {
+					continue
+				}
+				found, err := s.sqlJob(ctx, job)
+				if errors.Is(err, queue.ErrNotFound) {
+					continue // forgotten meanwhile
+				}
+				if !yield(found, err) || err != nil {
+					return
+				}
 			}
-			if len(page) == n {
-				return page, true, nil
+			if len(list) < portion {
+				return
 			}
-			page = append(page, found)
-		}
-		if len(list) < portion {
-			return page, false, nil
 		}
 	}
 }
 
 // RunningSQL are the ids of the SQL jobs that run, by user: of one, or of all for "".
+// One that has just begun may be missing, since the snapshot is shared with everybody
+// who looks at the queue; one that has ended is not among them.
 func (s *Service) RunningSQL(ctx context.Context, user string) (map[string][]string, error) {
-	snapshot, err := s.queue.Snapshot(ctx) // now, and not a moment ago
+	snapshot, err := s.snapshots.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,17 +117,45 @@ func (s *Service) RunningSQL(ctx context.Context, user string) (map[string][]str
 		if user != "" && run.User != user {
 			continue
 		}
-		// One that was cancelled takes its place until its worker has stopped, and one
-		// that is done until its worker has said so.
-		switch job, err := s.SQLJob(ctx, run.Job, run.User); {
-		case errors.Is(err, queue.ErrNotFound):
-		case err != nil:
+		runs, err := s.runsSQL(ctx, run.Job)
+		if err != nil {
 			return nil, err
-		case job.State == queue.Running && !job.Status.Ended():
+		}
+		if runs {
 			running[run.User] = append(running[run.User], run.Job)
 		}
 	}
 	return running, nil
+}
+
+// runsSQL reports whether a SQL job that has a place still runs. A cancelled one keeps
+// its place until its worker has stopped, and one that is done until its worker has said so.
+func (s *Service) runsSQL(ctx context.Context, id string) (bool, error) {
+	job, err := s.queue.Get(ctx, id)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		return false, nil
+	case err != nil || job.State != queue.Running:
+		return false, err
+	case !stepsEnded(job):
+		return true, nil
+	}
+	// What is to follow the last step, only the definition tells.
+	whole, err := s.sqlJob(ctx, job)
+	if errors.Is(err, queue.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !whole.Status.Ended(), err
+}
+
+// stepsEnded reports whether all main steps on a job's record have ended; there are none
+// before the first one has begun.
+func stepsEnded(job queue.Job) bool {
+	var record steps
+	if json.Unmarshal(job.Steps, &record) != nil || len(record.Main) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(record.Main, func(main step) bool { return !main.State.Final() })
 }
 
 // SQLResult is the file of the rows of a SQL job; cache.ErrNotFound when it has none,

@@ -123,12 +123,14 @@ func (t *sqlTask) panicked(err error) ending {
 // still does, it does nothing more in the database.
 func (t *sqlTask) endStep(ctx context.Context, source *rows.Source, p place) error {
 	s := t.steps.at(p)
+	reached := true
 	if s.Backend != nil {
-		if err := t.end(ctx, source, *s.Backend); err != nil {
+		err := t.end(ctx, source, *s.Backend)
+		if reached = rows.KindOf(err) != rows.Refused; reached && err != nil {
 			return err
 		}
 	}
-	if t.repeatable(p) && t.steps.Broken <= maxBroken && !t.worker.gaveUp(t.job) {
+	if reached && t.repeatable(p) && t.steps.Broken <= maxBroken && !t.worker.gaveUp(t.job) {
 		t.log.Warn("a step of an earlier claim is run again: it is repeatable", "step", p)
 		s.move(StepPending, "", now())
 		return nil // recorded when it begins
@@ -190,10 +192,10 @@ func (t *sqlTask) after(p place, e *execution, result *capture) error {
 		s.move(StepPending, "", now())
 		return errors.Join(errPendingAgain, e.Err)
 	case state == StepDone:
-		superseded = t.keepResult(result)
+		superseded = t.keepResult(result, e.Refused)
 		s.move(StepDone, "", now())
 	default:
-		t.log.Warn("a step did not do what it was to do", "step", p, "id", t.plan.id(p), "state", state, "error", reason)
+		t.log.Warn("a step did not do what it was to do", "step", p, "id", t.plan.id(p), "state", state, "reason", reason, "error", e.Err)
 		t.steps.settle(p, state, reason, now())
 	}
 	// Nobody else knows what has become of it, so neither an outage of the queue

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"slashbatch/internal/rows"
 	"slashbatch/queue"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,18 +90,21 @@ func (s *site) asleep(t *testing.T, id string) (pid int) {
 // gone asks that a server process runs nothing any more, within a second.
 func (s *site) gone(t *testing.T, pid int) {
 	t.Helper()
-	for end := time.Now().Add(time.Second); ; time.Sleep(5 * time.Millisecond) {
-		var n int
-		if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state <> 'idle'", pid).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			return
-		}
+	for end := time.Now().Add(time.Second); s.runs(t, pid); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it goes on in the database")
 		}
 	}
+}
+
+// runs reports whether a server process runs something.
+func (s *site) runs(t *testing.T, pid int) bool {
+	t.Helper()
+	var n int
+	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state <> 'idle'", pid).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
 }
 
 // held3 are three steps of which the second one is held at the gate, in the middle
@@ -272,6 +276,56 @@ func TestSQLCancelled(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"1", "next"}, s.seen(t)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A job may be cancelled while nobody holds it any more: what its worker has left running
+// in the database is ended by whoever cancels it.
+func TestSQLCancelledWhileLost(t *testing.T) {
+	t.Parallel()
+	s := newSQLSite(t)
+	var cut atomic.Bool
+	first := s.WorkerOptions
+	first.Queue = &faultyQueue{s.queue, func(string, func() error) error {
+		if cut.Load() {
+			return queue.ErrUnavailable
+		}
+		return nil
+	}}
+	startWorker(t, first)
+	id := s.submitSQL(t, SQLStep{SQL: "INSERT INTO seen VALUES ('cancelled'); SELECT hold()"})
+	pid := s.asleep(t, id)
+	cut.Store(true)
+	service := NewService(Options{Queue: s.queue, Catalog: s.Catalog, Store: s.store, Sources: s.Sources})
+	if _, err := service.CancelSQL(t.Context(), id, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); s.runs(t, pid); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it goes on in the database")
+		}
+	}
+	if got := s.seen(t); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
+// A login that is refused fails the job with the database's words, rather than letting it
+// wait for ever.
+func TestSQLLoginRefused(t *testing.T) {
+	t.Parallel()
+	s := newSQLSite(t)
+	wrong, err := rows.Open("default", strings.Replace(s.pool.Config().ConnString(), "slashbatch@", "nobody_of_this_name@", 1), rows.SourceOptions{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wrong.Close)
+	s.Sources = map[string]*rows.Source{"default": wrong}
+	s.start(t)
+	id := s.submitSQL(t, SQLStep{SQL: "SELECT 1"})
+	s.await(t, id, queue.Failed, 10*time.Second)
+	if got := s.steps(t, id); got != `failed role "nobody_of_this_name" does not exist` {
+		t.Error(got)
 	}
 }
 

@@ -43,7 +43,7 @@ func (h held) execute(ctx context.Context, s *step, q statement, record func() e
 		if outOfReach(err) || ctx.Err() != nil {
 			return nil, err
 		}
-		s.move(StepRunning, "", now()) // refused by the database, as by the role's rights
+		s.move(StepRunning, "", now()) // refused, as a login that is not good any more
 		return &execution{Ended: rows.Ended{Err: err, Undone: true}}, nil
 	}
 	e := &execution{worker: h.worker, session: session}
@@ -118,12 +118,24 @@ func judgeStep(e rows.Ended, cause error, repeatable bool, broken int) (StepStat
 		return StepPending, ""
 	case e.Broken:
 		return StepUnknown, fmt.Sprintf("%s; the effect of this step is unknown", e.Err)
+	case rows.KindOf(e.Err) == rows.SinkFailed:
+		return StepFailed, sinkReason(e.Err)
 	}
 	reason := e.Err.Error()
 	if failed, ok := errors.AsType[*rows.Error](e.Err); ok && reason == "" {
 		reason = "the database gave no reason (SQLSTATE " + failed.Code + ")"
 	}
 	return StepFailed, reason
+}
+
+// sinkReason is why rows were not taken, without the inner life of the store.
+func sinkReason(err error) string {
+	for _, known := range []error{rows.ErrTooLarge, rows.ErrLongRow, rows.ErrForm} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "the rows could not be stored"
 }
 
 func now() time.Time { return time.Now().UTC() }

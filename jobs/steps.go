@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,7 @@ func decodeSteps(document []byte, n int) (steps, error) {
 }
 
 func (s steps) encode() []byte {
+	s.clip()
 	document, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // strings, numbers and times
@@ -113,6 +115,32 @@ func clipped(reason string) string {
 		return reason
 	}
 	return strings.ToValidUTF8(reason[:longestReason], "") + "…"
+}
+
+// longestReasons bounds what the errors of all steps of a job take together: past that
+// each is cut to shortReason.
+const (
+	longestReasons = 64 << 10
+	shortReason    = 256
+)
+
+func (s *steps) clip() {
+	left := longestReasons
+	for _, step := range s.all() {
+		if len(step.Error) > max(left, shortReason) {
+			step.Error = strings.ToValidUTF8(step.Error[:shortReason], "") + "…"
+		}
+		left -= len(step.Error)
+	}
+}
+
+// all are the steps that have a record, and their fallbacks.
+func (s *steps) all() (all []*step) {
+	for i := range s.Main {
+		all = append(all, &s.Main[i], s.Main[i].Fallback)
+	}
+	all = append(all, s.Fallback, s.OnSuccess, s.OnError)
+	return slices.DeleteFunc(all, func(s *step) bool { return s == nil })
 }
 
 // skip gives up all main steps that have not begun.

@@ -204,3 +204,29 @@ func TestReasonClipped(t *testing.T) {
 		t.Errorf("%d bytes", len(s.Error))
 	}
 }
+
+// The reasons of all steps of a job are bounded, too; the first ones are told in full.
+func TestReasonsClipped(t *testing.T) {
+	var s steps
+	for range 400 {
+		fallback := &step{State: StepFailed, Error: strings.Repeat("ü", longestReason/2)}
+		s.Main = append(s.Main, step{State: StepFailed, Error: strings.Repeat("x", longestReason), Fallback: fallback})
+	}
+	document := s.encode()
+	if again := s.encode(); string(again) != string(document) {
+		t.Error("a document that was clipped is clipped once more")
+	}
+	if n := len(document); n > longestReasons+800*(shortReason+200) {
+		t.Errorf("%d bytes", n)
+	}
+	read, err := decodeSteps(document, 400)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(read.Main[0].Error); n != longestReason {
+		t.Errorf("the first has %d bytes", n)
+	}
+	if n := len(read.Main[399].Error); n != shortReason+len("…") {
+		t.Errorf("the last has %d bytes", n)
+	}
+}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -85,6 +86,7 @@ func (q *faultyQueue) Fail(ctx context.Context, h queue.Holder, f queue.Failure)
 type faultyStore struct {
 	*filestore.Store
 	away  atomic.Bool
+	full  atomic.Bool // nothing can be begun
 	begun atomic.Int32
 }
 
@@ -97,6 +99,9 @@ func (s *faultyStore) Ping(ctx context.Context) error {
 
 func (s *faultyStore) Create(ctx context.Context, name string, o cache.ObjectOptions) (cache.Writer, error) {
 	s.begun.Add(1)
+	if s.full.Load() {
+		return nil, fmt.Errorf("%w: no space left in /secret/place", cache.ErrUnavailable)
+	}
 	w, err := s.Store.Create(ctx, name, o)
 	return &faultyWriter{w, s}, err
 }

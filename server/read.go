@@ -207,7 +207,7 @@ type csvSink struct {
 }
 
 func (s *csvSink) Columns(columns []rows.Column) error {
-	s.csv = rows.NewCSV(columns)
+	s.csv = rows.NewCSV(columns, rows.CSVOptions{})
 	s.out.buffer = s.csv.AppendHeader(s.out.buffer, columns)
 	return nil
 }

@@ -24,10 +24,10 @@ import (
 // paths are matched first, so no value of a path parameter can hide them.
 func (s *Server) routes() *mux.Router {
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	router.NotFoundHandler = s.handle(func(http.ResponseWriter, *http.Request) error {
+	router.NotFoundHandler = s.handleUnrouted(func(http.ResponseWriter, *http.Request) error {
 		return notFound("there is nothing at this path")
 	})
-	router.MethodNotAllowedHandler = s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	router.MethodNotAllowedHandler = s.handleUnrouted(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", strings.Join(s.allowed(r), ", "))
 		return &httpError{Status: http.StatusMethodNotAllowed, Detail: "this path does not take " + r.Method}
 	})
@@ -52,6 +52,19 @@ func (s *Server) routes() *mux.Router {
 		})
 	}
 	return router
+}
+
+// handleUnrouted adapts a handler of requests that no route takes. The error is told in
+// the form that the clients of the routes beside it know.
+func (s *Server) handleUnrouted(h handler) http.Handler {
+	sql, other := s.handleSQL(h), s.handle(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.SQLEnabled && sqlPath.MatchString(r.URL.EscapedPath()) {
+			sql.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	})
 }
 
 // twinRoute adds a path of the façade. What is before it is the path of a plain
@@ -80,7 +93,7 @@ func (s *Server) likeFacade(path string) bool {
 // allowed are the methods that the request's path takes.
 func (s *Server) allowed(r *http.Request) []string {
 	var methods []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions} {
 		other := r.WithContext(r.Context())
 		other.Method = method
 		var match mux.RouteMatch

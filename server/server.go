@@ -50,10 +50,8 @@ type Options struct {
 	// UserFromHost finds a user's name in the Host header of a request about SQL jobs,
 	// as its first group; nil does not look there.
 	UserFromHost *regexp.Regexp
-	// SQLEnabled offers SQL jobs. PayloadBytes is the longest definition that anybody
-	// may send, SQLResultAge how long the rows of a job are kept.
+	// SQLEnabled offers SQL jobs. SQLResultAge is how long the rows of a job are kept.
 	SQLEnabled   bool
-	PayloadBytes int
 	SQLResultAge time.Duration
 
 	// BatchEnabled offers twins at all; BatchPath is their segment, "/batch".
@@ -92,6 +90,11 @@ func New(o Options) *Server {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			// Before it sends an answer net/http reads what is left of the body, and would wait
+			// for ever for one that never comes. Who reads the body lifts this again.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTimeout)) // a test's writer has none
+		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		s.router.ServeHTTP(w, withoutTrailingSlash(r))
 	})).ServeHTTP(w, r)

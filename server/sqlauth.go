@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"slashbatch/server/carto"
 )
 
 // sqlError is an answer of the SQL façade that is an error, in CartoDB's form.
@@ -48,22 +50,21 @@ type credential struct {
 	named     bool
 }
 
-// credentialOf finds a key in the Authorization header, else among the parameters.
-func credentialOf(r *http.Request, parameters ...url.Values) credential {
+// credentialOf finds a key in the Authorization header, else among the parameters; given
+// tells whether there is one at all, good or not.
+func credentialOf(r *http.Request, parameters url.Values) (c credential, given bool) {
 	if name, key, ok := r.BasicAuth(); ok {
-		return credential{key, name, true}
+		return credential{key, name, true}, true
 	}
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-		return credential{key: strings.TrimSpace(token)}
+		return credential{key: strings.TrimSpace(token)}, true
 	}
-	for _, values := range parameters {
-		for _, name := range []string{"api_key", "map_key"} {
-			if key := values.Get(name); key != "" {
-				return credential{key: key}
-			}
+	for _, name := range carto.KeyFields {
+		if key := parameters.Get(name); key != "" {
+			return credential{key: key}, true
 		}
 	}
-	return credential{}
+	return credential{}, false
 }
 
 // sqlUser is who may send and see SQL jobs with this key. Without a host the key's
@@ -80,4 +81,51 @@ func (s *Server) sqlUser(host *User, c credential) (*User, error) {
 		return nil, errNoSQLRight
 	}
 	return key.user, nil
+}
+
+// sqlRequest is a request about SQL jobs of somebody who may send it.
+type sqlRequest struct {
+	user  *User
+	id    string // of the job that the path names
+	query url.Values
+	body  sqlBody // of POST; empty where nobody needs it
+}
+
+// sqlRequest finds out who sends a request, before anything else is made of it: a body
+// may come from anybody. Only where no key stands before it, it is searched for one.
+func (s *Server) sqlRequest(w http.ResponseWriter, r *http.Request) (q sqlRequest, err error) {
+	host, err := s.host(r)
+	if err != nil {
+		return q, err
+	}
+	vars, err := pathVars(r)
+	if err != nil {
+		return q, err
+	}
+	q.id = vars["id"]
+	if q.query, err = carto.ParseForm(r.URL.RawQuery); err != nil {
+		return q, &sqlError{http.StatusBadRequest, "the query string is not well encoded"}
+	}
+	c, given := credentialOf(r, q.query)
+	if given {
+		if q.user, err = s.sqlUser(host, c); err != nil {
+			return q, err
+		}
+	}
+	if r.Method == http.MethodPost || r.Method == http.MethodDelete && !given {
+		if q.body, err = s.readSQLBody(w, r); err != nil {
+			return q, err
+		}
+	}
+	if !given {
+		keys, err := q.body.keys()
+		if err != nil {
+			return q, err
+		}
+		c, _ = credentialOf(r, keys)
+		if q.user, err = s.sqlUser(host, c); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
 }

@@ -1,13 +1,11 @@
 package server
 
 import (
+	"context"
 	"errors"
-	"io"
-	"maps"
-	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -47,6 +45,9 @@ func (s *Server) sqlRoutes(router *mux.Router) {
 	}
 }
 
+// sqlPath matches the paths of SQL jobs and all below them.
+var sqlPath = regexp.MustCompile(`^(/user/[^/]+)?/api/[^/]+/(sql|jobs-wip)(/|$)`)
+
 // handleSQL adapts a handler whose errors are answered in CartoDB's form.
 func (s *Server) handleSQL(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +58,7 @@ func (s *Server) handleSQL(h handler) http.Handler {
 }
 
 func (s *Server) answerSQLError(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return // nobody is there to read it
 	}
 	known := sqlErrorOf(err, r)
@@ -96,26 +97,24 @@ func sqlErrorOf(err error, r *http.Request) *sqlError {
 	return nil
 }
 
-// createJob checks in this order: host, body, size, key, definition.
+// createJob checks in this order: host, key, size, definition. Each costs more than the
+// one before it.
 func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
-	host, err := s.host(r)
+	q, err := s.sqlRequest(w, r)
 	if err != nil {
 		return err
 	}
-	fields, credentials, err := s.sqlFields(w, r)
-	if err != nil {
-		return err
-	}
-	definition, invalid := carto.Parse(fields)
-	user, denied := s.sqlUser(host, credentials)
-	if limit := s.payload(host, user); invalid == nil && definition.Size() > limit {
-		return carto.TooLarge(definition.Size(), limit)
-	}
-	if denied != nil {
-		return denied
+	user := q.user
+	fields, invalid := q.definition()
+	if size := carto.Size(fields); size > user.PayloadBytes {
+		return carto.TooLarge(size, user.PayloadBytes)
 	}
 	if invalid != nil {
 		return invalid
+	}
+	definition, err := carto.Parse(fields)
+	if err != nil {
+		return err
 	}
 	plan := definition.Plan()
 	plan.Source, plan.Timeout, plan.ResultBytes, plan.MaxAge = user.Source, user.QueryTimeout, user.ResultBytes, s.SQLResultAge
@@ -136,20 +135,8 @@ func (s *Server) createJob(w http.ResponseWriter, r *http.Request) error {
 // sqlEstimate is how long a SQL job is thought to take; nobody knows.
 const sqlEstimate = time.Minute
 
-// payload is the longest definition of whom the request names, else of whose key came
-// with it, else of anybody.
-func (s *Server) payload(host, user *User) int {
-	switch {
-	case host != nil:
-		return host.PayloadBytes
-	case user != nil:
-		return user.PayloadBytes
-	}
-	return s.PayloadBytes
-}
-
 func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
-	job, err := s.ownJob(r)
+	job, err := s.ownJob(w, r)
 	if err != nil {
 		return err
 	}
@@ -157,20 +144,20 @@ func (s *Server) showJob(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ownJob is the job that the request names, if it is the caller's.
-func (s *Server) ownJob(r *http.Request) (jobs.SQLJob, error) {
-	user, id, err := s.sqlRequest(r)
+func (s *Server) ownJob(w http.ResponseWriter, r *http.Request) (jobs.SQLJob, error) {
+	q, err := s.sqlRequest(w, r)
 	if err != nil {
 		return jobs.SQLJob{}, err
 	}
-	return s.Jobs.SQLJob(r.Context(), id, user.Name)
+	return s.Jobs.SQLJob(r.Context(), q.id, q.user.Name)
 }
 
 func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
-	user, id, err := s.sqlRequest(r)
+	q, err := s.sqlRequest(w, r)
 	if err != nil {
 		return err
 	}
-	job, err := s.Jobs.CancelSQL(r.Context(), id, user.Name)
+	job, err := s.Jobs.CancelSQL(r.Context(), q.id, q.user.Name)
 	if _, late := errors.AsType[*jobs.StepStateError](err); late && carto.Nested(job.Plan.Form) {
 		return &sqlError{http.StatusBadRequest, "Cannot set status to cancelled"}
 	}
@@ -180,27 +167,30 @@ func (s *Server) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	return writeSQLJob(w, r, http.StatusOK, job)
 }
 
-// jobResult serves the rows of a job.
+// jobResult serves the rows of a job that is done. Of one that was cancelled while they
+// were being published the catalogue may know some, too.
 func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
-	job, err := s.ownJob(r)
+	job, err := s.ownJob(w, r)
 	if err != nil {
 		return err
 	}
-	entry, err := s.Jobs.SQLResult(r.Context(), job.ID)
-	if err == nil {
-		w.Header().Add("Vary", "Authorization")
-		err = s.download(w, r, entry, jobs.KindSQL, true)
-		if isGone(err) {
-			if lost := s.Jobs.Lost(r.Context(), entry); lost != nil {
-				return lost
+	if job.Status.Status == jobs.StepDone {
+		entry, err := s.Jobs.SQLResult(r.Context(), job.ID)
+		if err == nil {
+			w.Header().Add("Vary", "Authorization")
+			err = s.download(w, r, entry, jobs.KindSQL, true)
+			if isGone(err) {
+				if lost := s.Jobs.Lost(r.Context(), entry); lost != nil {
+					return lost
+				}
 			}
 		}
-	}
-	if !errors.Is(err, cache.ErrNotFound) {
-		return err
+		if !errors.Is(err, cache.ErrNotFound) {
+			return err
+		}
 	}
 	switch {
-	case job.Open():
+	case !job.Status.Status.Final():
 		return &sqlError{http.StatusNotFound, "Job with id " + job.ID + " is " + string(job.Status.Status) + "; it has no result yet"}
 	case job.Status.ResultError != "":
 		return &sqlError{http.StatusNotFound, "Job with id " + job.ID + " has no result: " + job.Status.ResultError}
@@ -211,50 +201,65 @@ func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
 // Pages of the list.
 const (
 	pageSize, maxPage = 100, 1000
+	// pageBytes is the longest page of more than one job: a job has no size of its own.
+	pageBytes = 4 << 20
 )
 
 // listJobs tells the caller's jobs, newest first: ?status=, ?limit=, ?cursor= as the
 // Link header of the page before has it, ?format=csv.
 func (s *Server) listJobs(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := s.sqlRequest(r)
+	q, err := s.sqlRequest(w, r)
 	if err != nil {
 		return err
 	}
-	q := r.URL.Query()
 	n, before := pageSize, int64(0)
-	if text := q.Get("limit"); text != "" {
+	if text := q.query.Get("limit"); text != "" {
 		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > maxPage {
 			return &sqlError{http.StatusBadRequest, "limit: expected a number from 1 to " + strconv.Itoa(maxPage)}
 		}
 	}
-	if text := q.Get("cursor"); text != "" {
+	if text := q.query.Get("cursor"); text != "" {
 		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
 			return &sqlError{http.StatusBadRequest, "cursor: expected the one of the Link header of the page before"}
 		}
 	}
-	status := jobs.StepState(q.Get("status"))
+	status := jobs.StepState(q.query.Get("status"))
 	if status != "" && !slices.Contains(jobs.SQLStatuses, status) {
 		return &sqlError{http.StatusBadRequest, "status: expected pending, running, done, failed or cancelled"}
 	}
-	list, more, err := s.Jobs.SQLJobs(r.Context(), user.Name, before, n, func(j jobs.SQLJob) bool {
-		return status == "" || j.Status.Status == status
-	})
-	if err != nil {
-		return err
+	page, more := newSQLPage(wantsCSV(r, q.query)), false
+	for job, err := range s.Jobs.SQLJobs(r.Context(), q.user.Name, before) {
+		if err != nil {
+			return err
+		}
+		if status != "" && job.Status.Status != status {
+			continue
+		}
+		// The one after the last is only looked at: it tells that there are more.
+		if more = page.jobs == n; !more {
+			added, err := page.add(job)
+			if err != nil {
+				return err
+			}
+			more = !added
+		}
+		if more {
+			break
+		}
 	}
 	if more {
-		q.Set("cursor", strconv.FormatInt(list[len(list)-1].Order, 10))
-		for _, secret := range keyParameters {
-			q.Del(secret)
+		q.query.Set("cursor", strconv.FormatInt(page.last, 10))
+		for _, secret := range carto.KeyFields {
+			q.query.Del(secret)
 		}
-		w.Header().Set("Link", "<"+s.base(r)+r.URL.EscapedPath()+"?"+q.Encode()+`>; rel="next"`)
+		w.Header().Set("Link", "<"+s.base(r)+r.URL.EscapedPath()+"?"+q.query.Encode()+`>; rel="next"`)
 	}
-	return writeSQLJobs(w, r, list, wantsCSV(r))
+	return page.write(w, r)
 }
 
 // wantsCSV reports whether a list is to be CSV.
-func wantsCSV(r *http.Request) bool {
-	if format := r.URL.Query().Get("format"); format != "" {
+func wantsCSV(r *http.Request, query url.Values) bool {
+	if format := query.Get("format"); format != "" {
 		return format == "csv"
 	}
 	return explicit(r, "text/csv") && quality(r, "text/csv") > quality(r, "application/json")
@@ -263,12 +268,12 @@ func wantsCSV(r *http.Request) bool {
 // runningJobs tells the ids of the caller's running jobs, by user; to an admin those
 // of all.
 func (s *Server) runningJobs(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := s.sqlRequest(r)
+	q, err := s.sqlRequest(w, r)
 	if err != nil {
 		return err
 	}
-	whose := user.Name
-	if user.Admin {
+	whose := q.user.Name
+	if q.user.Admin {
 		whose = ""
 	}
 	running, err := s.Jobs.RunningSQL(r.Context(), whose)
@@ -276,120 +281,4 @@ func (s *Server) runningJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeSQL(w, r, http.StatusOK, running)
-}
-
-// sqlRequest is who asks about a job, and about which.
-func (s *Server) sqlRequest(r *http.Request) (user *User, id string, err error) {
-	host, err := s.host(r)
-	if err != nil {
-		return nil, "", err
-	}
-	vars, err := pathVars(r)
-	if err != nil {
-		return nil, "", err
-	}
-	user, err = s.sqlUser(host, credentialOf(r, r.URL.Query()))
-	return user, vars["id"], err
-}
-
-// keyParameters are the names under which a key may come.
-var keyParameters = []string{"api_key", "map_key"}
-
-// sqlFields are what defines a job, from the query string and the body, which wins,
-// and the key that came with it.
-func (s *Server) sqlFields(w http.ResponseWriter, r *http.Request) (map[string]any, credential, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, credential{}, &sqlError{http.StatusBadRequest, "the query string is not well encoded"}
-	}
-	body, form, err := s.sqlBody(w, r)
-	if err != nil {
-		return nil, credential{}, err
-	}
-	keys := url.Values{}
-	for _, name := range keyParameters {
-		if key, ok := body[name].(string); ok {
-			keys.Set(name, key)
-		}
-		delete(body, name)
-	}
-	fields, err := carto.DecodeForm(query)
-	if err != nil {
-		return nil, credential{}, err
-	}
-	maps.Copy(fields, body)
-	return fields, credentialOf(r, query, form, keys), nil
-}
-
-// sqlBody reads a body of any of the types that a job is sent in; one of another type
-// counts as empty.
-func (s *Server) sqlBody(w http.ResponseWriter, r *http.Request) (fields map[string]any, form url.Values, err error) {
-	connection := http.NewResponseController(w)
-	_ = connection.SetReadDeadline(time.Now().Add(s.bodyTimeout)) // a test's writer has none
-	r.Body = http.MaxBytesReader(w, r.Body, s.MaxBodyBytes)
-	mediaType, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch mediaType {
-	case "application/json":
-		fields, err = decodeObject(r.Body)
-	case "application/x-www-form-urlencoded":
-		var body []byte
-		if body, err = io.ReadAll(r.Body); err == nil {
-			if form, err = url.ParseQuery(string(body)); err != nil {
-				err = &sqlError{http.StatusBadRequest, "the form is not well encoded"}
-			}
-		}
-	case "multipart/form-data":
-		form, err = multipartFields(r.Body, parameters["boundary"])
-	default:
-		_, err = io.Copy(io.Discard, r.Body)
-	}
-	if err != nil {
-		if _, told := errors.AsType[*sqlError](err); told {
-			return nil, nil, err
-		}
-		return nil, nil, unreadBody(w, err)
-	}
-	_ = connection.SetReadDeadline(time.Time{})
-	if form != nil {
-		fields, err = carto.DecodeForm(form)
-	}
-	if fields == nil {
-		fields = map[string]any{}
-	}
-	return fields, form, err
-}
-
-// decodeObject reads a JSON object; an empty body is an empty one.
-func decodeObject(body io.Reader) (map[string]any, error) {
-	text, err := io.ReadAll(body)
-	if err != nil || len(text) == 0 {
-		return nil, err
-	}
-	var fields map[string]any
-	if fields, err = carto.DecodeJSON(text); err != nil {
-		return nil, &sqlError{http.StatusBadRequest, "the body is not a JSON object: " + err.Error()}
-	}
-	return fields, nil
-}
-
-// multipartFields reads the fields of a form; files are not among them.
-func multipartFields(body io.Reader, boundary string) (url.Values, error) {
-	form := url.Values{}
-	for parts := multipart.NewReader(body, boundary); ; {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
-			return form, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if part.FileName() != "" {
-			continue
-		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return nil, err
-		}
-		form.Add(part.FormName(), string(value))
-	}
 }

@@ -1,7 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"slashbatch/jobs"
@@ -82,30 +86,68 @@ func writeSQL(w http.ResponseWriter, r *http.Request, status int, document any) 
 	return writeJSONAs(w, r, status, "application/json; charset=utf-8", document)
 }
 
-// writeSQLJobs answers with a list of jobs, as JSON or CSV.
-func writeSQLJobs(w http.ResponseWriter, r *http.Request, list []jobs.SQLJob, asCSV bool) error {
-	documents := make([]sqlDocument, len(list)) // none is an empty list
-	records := make([]*sqlRecord, len(list))
-	for i, j := range list {
-		d, err := documentOf(j)
-		if err != nil {
-			return err
-		}
-		documents[i] = d
-		records[i] = &sqlRecord{
+// sqlPage is a page of a list of jobs, written as they come: together they may be far
+// longer than the page.
+type sqlPage struct {
+	csv  bool
+	body []byte
+	jobs int
+	last int64 // the order of the last one
+}
+
+func newSQLPage(csv bool) *sqlPage { return &sqlPage{csv: csv} }
+
+// add appends a job, unless the page would get too long by it.
+func (p *sqlPage) add(j jobs.SQLJob) (added bool, err error) {
+	d, err := documentOf(j)
+	if err != nil {
+		return false, err
+	}
+	var text []byte
+	if p.csv {
+		text, err = csvOf(gocsv.MarshalWithoutHeaders, &sqlRecord{
 			JobID: d.JobID, User: d.User, Status: d.Status, FallbackStatus: d.FallbackStatus,
 			CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, FailedReason: d.FailedReason, Query: string(d.Query),
-		}
+		})
+	} else {
+		text, err = jsonOf(d, p.jobs > 0)
 	}
-	if !asCSV {
-		return writeSQL(w, r, http.StatusOK, documents)
+	if err != nil || p.jobs > 0 && len(p.body)+len(text) > pageBytes {
+		return false, err
 	}
-	body, err := gocsv.MarshalBytes(records)
+	p.body, p.jobs, p.last = append(p.body, text...), p.jobs+1, j.Order
+	return true, nil
+}
+
+// write answers with the page.
+func (p *sqlPage) write(w http.ResponseWriter, r *http.Request) error {
+	if !p.csv {
+		return writeSQL(w, r, http.StatusOK, json.RawMessage(slices.Concat([]byte{'['}, p.body, []byte{']'})))
+	}
+	names, err := csvOf(gocsv.Marshal)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	_, err = w.Write(body)
+	_, err = w.Write(slices.Concat(names, p.body))
 	return ignoreWrite(err)
+}
+
+// jsonOf is an element of a list.
+func jsonOf(d sqlDocument, further bool) ([]byte, error) {
+	var b bytes.Buffer
+	if further {
+		b.WriteByte(',')
+	}
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(d)
+	return b.Bytes(), err
+}
+
+func csvOf(marshal func(any, io.Writer) error, records ...*sqlRecord) ([]byte, error) {
+	var b bytes.Buffer
+	err := marshal(records, &b)
+	return b.Bytes(), err
 }

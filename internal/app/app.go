@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"slashbatch/cache"
@@ -155,6 +156,17 @@ func workerID() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
 }
 
+// shared reports whether a data source is anybody's but one user's with SQL, who may
+// break it by themselves: that must not take the process out of service.
+func (a *App) shared(source string) bool {
+	for _, s := range a.specs {
+		if s.DataSource == source || s.Batch.DataSource == source || s.Batch.StepsDataSource == source {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(a.config.Auth.Users, func(u config.User) bool { return u.DataSource == source })
+}
+
 func (a *App) server(q queue.Queue) *server.Server {
 	c := a.config
 	users, sql := make([]server.User, len(c.Auth.Users)), false
@@ -177,12 +189,14 @@ func (a *App) server(q queue.Queue) *server.Server {
 	}
 	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
 	for name, source := range a.sources {
-		checks["dataSources."+name] = source.Ping
+		if a.shared(name) {
+			checks["dataSources."+name] = source.Ping
+		}
 	}
 	return server.New(server.Options{
 		Specs: a.specs, Registry: a.registry,
 		Jobs: jobs.NewService(jobs.Options{
-			Queue: q, Catalog: a.catalog, Store: a.store,
+			Queue: q, Catalog: a.catalog, Store: a.store, Sources: a.sources,
 			RetryHold: c.Batch.RetryHold.Std(), MinFresh: c.Batch.MinFresh.Std(),
 		}),
 		Hub: a.hub, Catalog: a.catalog, Store: a.store, Sources: a.sources, Log: a.log,
@@ -191,7 +205,7 @@ func (a *App) server(q queue.Queue) *server.Server {
 		Anonymous:        server.Limits{Running: c.Auth.Anonymous.Running, Queued: c.Auth.Anonymous.Queued},
 		AnonymousEnabled: c.Auth.Anonymous.Enabled,
 		UserFromHost:     userFromHost, SQLEnabled: sql,
-		PayloadBytes: int(c.Batch.Limits.PayloadBytes), SQLResultAge: c.Batch.Retention.Results.Std(),
+		SQLResultAge: c.Batch.Retention.Results.Std(),
 		BatchEnabled: c.Batch.Enabled, BatchPath: c.Batch.Path, MaxWait: c.Batch.MaxWait.Std(),
 		ResultAge: c.Batch.MaxAge.Std(), MinFresh: c.Batch.MinFresh.Std(), Retry: c.Batch.Process.Retry,
 		QueryTimeout: c.Batch.Limits.QueryTimeout.Std(), ResultBytes: int64(c.Batch.Limits.ResultBytes),

@@ -206,12 +206,41 @@ func TestCartoRoutes(t *testing.T) {
 		s := s.in(t)
 		j := s.create(vizzuality, `{"query": "select 1"}`)
 		for _, method := range []string{http.MethodPut, http.MethodPatch} {
-			if a := s.do(method, jobsPath+"/"+j.JobID, as(vizzuality), jsonBody(`{"query": "select 2"}`)); a.code != http.StatusNotFound && a.code != http.StatusMethodNotAllowed {
-				t.Errorf("%s answered %d", method, a.code)
-			}
+			s.ask(method, jobsPath+"/"+j.JobID, as(vizzuality), jsonBody(`{"query": "select 2"}`)).wantCode(t, http.StatusMethodNotAllowed)
 		}
 		if got := s.read(j).text(t); got != "select 1" {
 			t.Errorf("the query is now %q", got)
 		}
 	})
+}
+
+// What there is not is told as every error of these routes is, and what there is beside it.
+func TestCartoNoRoute(t *testing.T) {
+	t.Parallel()
+	s := newIdleSite(t)
+	for _, prefix := range []string{"/api/v2", "/user/vizzuality/api/v1", "/user/wrong-host/api/v1"} {
+		for target, allow := range map[string]string{
+			"/sql/job": "GET, HEAD, POST, OPTIONS", "/sql/job/": "GET, HEAD, POST, OPTIONS", "/sql/job/x": "GET, HEAD, DELETE, OPTIONS",
+			"/sql/job/x/result": "GET, HEAD, OPTIONS", "/jobs-wip": "GET, HEAD, OPTIONS",
+		} {
+			for _, method := range []string{http.MethodPut, http.MethodPatch, "WADUS"} {
+				s.ask(method, prefix+target, as(vizzuality), browser).wantCode(t, http.StatusMethodNotAllowed).wantHeader(t, "Allow", allow)
+			}
+		}
+		s.ask(http.MethodDelete, prefix+"/sql/job/x/result", as(vizzuality)).wantCode(t, http.StatusMethodNotAllowed)
+		s.ask(http.MethodDelete, prefix+"/jobs-wip", as(vizzuality)).wantCode(t, http.StatusMethodNotAllowed)
+		for _, target := range []string{"/sql", "/sql/", "/sql?q=select+1", "/sql/nothing", "/sql/job/x/y", "/sql/job/x/result/y", "/sql//job", "/jobs-wip/x"} {
+			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodOptions} {
+				s.ask(method, prefix+target, as(vizzuality), browser).wantCode(t, http.StatusNotFound)
+			}
+			if a := s.ask(http.MethodHead, prefix+target).wantCode(t, http.StatusNotFound); a.body != "" {
+				t.Errorf("HEAD %s has a body", target)
+			}
+		}
+	}
+	// Elsewhere errors are what they were.
+	for _, target := range []string{"/api", "/api/v2", "/api/v2/sqlx/job", "/sql/job", "/x/api/v2/sql/job", "/user/vizzuality/sql/job"} {
+		s.get(target).wantCode(t, http.StatusNotFound).wantHeader(t, "Content-Type", "application/problem+json")
+	}
+	s.do(http.MethodPut, "/item").wantCode(t, http.StatusMethodNotAllowed).wantHeader(t, "Allow", "GET, HEAD")
 }

@@ -68,10 +68,11 @@ func TestCartoPayload(t *testing.T) {
 		s.ask(http.MethodPost, jobsPath, as(vizzuality), jsonBody(`{"query":"`+strings.Repeat(`\u0061`, 16373)+`"}`)).
 			wantError(t, http.StatusBadRequest, tooLarge(16385))
 	})
-	t.Run("the size is judged before the key, the host before the size", func(t *testing.T) {
+	t.Run("the key is judged before the size, the host before the key", func(t *testing.T) {
 		s := s.in(t)
 		large := form(url.Values{"query": {letters(20000)}}.Encode())
-		s.ask(http.MethodPost, jobsPath, host(vizzuality), apiKey("wrong"), large).wantError(t, http.StatusBadRequest, tooLarge(20012))
+		s.ask(http.MethodPost, jobsPath, as(vizzuality), large).wantError(t, http.StatusBadRequest, tooLarge(20012))
+		s.ask(http.MethodPost, jobsPath, host(vizzuality), apiKey("wrong"), large).wantError(t, http.StatusUnauthorized, "Unauthorized")
 		s.ask(http.MethodPost, jobsPath, host("wrong-host"), apiKey("wrong"), large).wantError(t, http.StatusNotFound, wrongHost)
 		s.ask(http.MethodPost, jobsPath, host(vizzuality), apiKey("wrong"), form("query=")).wantError(t, http.StatusUnauthorized, "Unauthorized")
 	})
@@ -107,7 +108,9 @@ func TestCartoPayloadByKey(t *testing.T) {
 	definition := toJSON(t, map[string]string{"query": strings.Repeat("a", 20000)})
 	s.ask(http.MethodPost, jobsPath, nobody, bearer(masterKeys[vizzuality]), jsonBody(definition)).wantCode(t, http.StatusCreated)
 	s.ask(http.MethodPost, jobsPath, nobody, bearer(masterKeys[cartodb250]), jsonBody(definition)).wantCode(t, http.StatusBadRequest)
-	s.ask(http.MethodPost, jobsPath, nobody, jsonBody(definition)).wantCode(t, http.StatusBadRequest)
+	inBody := toJSON(t, map[string]string{"query": strings.Repeat("a", 20000), "api_key": masterKeys[vizzuality]})
+	s.ask(http.MethodPost, jobsPath, nobody, jsonBody(inBody)).wantCode(t, http.StatusCreated)
+	s.ask(http.MethodPost, jobsPath, nobody, jsonBody(definition)).wantError(t, http.StatusForbidden, "permission denied")
 }
 
 // Section 5.3, and what the limit means beyond.

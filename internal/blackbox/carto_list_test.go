@@ -160,3 +160,63 @@ func TestCartoList(t *testing.T) {
 		})
 	})
 }
+
+// A page ends where it would become too long to build, whatever the limit.
+func TestCartoListBytes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]any{"server.maxBodyBytes": "6MiB"})
+	w.limits(vizzuality, map[string]any{"payloadBytes": 1 << 20})
+	s := w.start(t, true)
+	const total, most = 9, 4 << 20
+	var newest []string
+	for range total {
+		newest = append(newest, s.create(vizzuality, simple(t, "select '"+strings.Repeat("a", 1_000_000)+"'")).JobID)
+	}
+	slices.Reverse(newest)
+	for _, target := range []string{jobsPath + "?limit=1000", jobsPath, jobsPath + "?status=pending"} {
+		var ids []string
+		count := 0
+		for next := target; next != ""; count++ {
+			if got := len(s.ask(http.MethodGet, next, as(vizzuality)).body); got > most+1000 {
+				t.Errorf("a page of %d bytes", got)
+			}
+			var some []string
+			some, _, next = s.page(vizzuality, next)
+			ids = append(ids, some...)
+		}
+		if !slices.Equal(ids, newest) || count != 3 {
+			t.Errorf("%s: %d jobs in %d pages, want %d in 3", target, len(ids), count, total)
+		}
+	}
+	t.Run("CSV", func(t *testing.T) {
+		s := s.in(t)
+		var ids []string
+		count := 0
+		for next := jobsPath + "?format=csv&limit=1000"; next != ""; count++ {
+			a := s.get(next, as(vizzuality)).wantCode(t, http.StatusOK)
+			if len(a.body) > most+1000 {
+				t.Errorf("a page of %d bytes", len(a.body))
+			}
+			rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+			if err != nil || len(rows) < 2 {
+				t.Fatalf("%d lines, %v", len(rows), err)
+			}
+			id := slices.Index(rows[0], "job_id")
+			for _, row := range rows[1:] {
+				ids = append(ids, row[id])
+			}
+			next = ""
+			if link := a.header.Get("Link"); link != "" {
+				address, _, _ := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+				u, err := url.Parse(address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				next = u.RequestURI()
+			}
+		}
+		if !slices.Equal(ids, newest) || count != 3 {
+			t.Errorf("%d jobs in %d pages, want %d in 3", len(ids), count, total)
+		}
+	})
+}

@@ -181,6 +181,40 @@ func TestCartoResultDownload(t *testing.T) {
 	})
 }
 
+// A cancel that comes while the rows are being published leaves the job cancelled, so it
+// has none, although the catalogue knows some.
+func TestCartoNoResultOfCancelled(t *testing.T) {
+	onQueues(t, func(t *testing.T, queue map[string]any) {
+		s := newSite(t, queue)
+		execute(t, s.db, `
+			CREATE FUNCTION slashbatch.held() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+			CREATE TRIGGER held AFTER INSERT ON slashbatch.result FOR EACH ROW EXECUTE FUNCTION slashbatch.held()`)
+		open := shut(t, s.db)
+		j := s.create(vizzuality, list(t, "select 1 as a"))
+		s.eventually("the rows are being published", func() bool {
+			return len(query(t, s.db, "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted")) > 0
+		})
+		j = s.cancelled(j)
+		if j.Status != "cancelled" {
+			t.Errorf("%s", j.answer.body)
+		}
+		s.noResult(j, "no result")
+		open()
+		// When the next has run, the worker has let go of this one.
+		next := s.run(simple(t, "select 2 as b"))
+		if n := len(query(t, s.db, "SELECT 1 FROM slashbatch.request WHERE key = 'sql:"+j.JobID+"'")); n != 1 {
+			t.Errorf("the catalogue has %d results of the cancelled job, so the test shows nothing", n)
+		}
+		if j = s.read(j); j.Status != "cancelled" {
+			t.Errorf("%s", j.answer.body)
+		}
+		s.noResult(j, "no result")
+		if got := s.result(next).wantCode(t, http.StatusOK).body; got != "b\r\n2\r\n" {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
 // A result without end is ended.
 func TestCartoResultTooLong(t *testing.T) {
 	t.Parallel()

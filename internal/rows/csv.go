@@ -13,24 +13,44 @@ import (
 //
 // It appends to a buffer of the caller and allocates nothing itself.
 type CSV struct {
-	kinds  []kind
-	single bool
+	options CSVOptions
+	kinds   []kind
+	texts   []bool // columns in which a spreadsheet may find a formula
+	single  bool
+}
+
+// CSVOptions are what a reader wants otherwise; the zero value is the CSV that COPY reads.
+type CSVOptions struct {
+	// Delimiter is between two values; 0 means a comma.
+	Delimiter byte
+	// BOM begins the file with U+FEFF, by which Excel knows UTF-8.
+	BOM bool
+	// Safe puts a ' before texts that a spreadsheet would run as a formula. Numbers and
+	// other types stay as they are.
+	Safe bool
 }
 
 // NewCSV returns an encoder for rows of these columns.
-func NewCSV(columns []Column) *CSV {
-	c := &CSV{kinds: make([]kind, len(columns)), single: len(columns) == 1}
+func NewCSV(columns []Column, options CSVOptions) *CSV {
+	if options.Delimiter == 0 {
+		options.Delimiter = ','
+	}
+	c := &CSV{options: options, kinds: make([]kind, len(columns)), texts: make([]bool, len(columns)), single: len(columns) == 1}
 	for i, col := range columns {
 		c.kinds[i] = kindOf(col.OID)
+		c.texts[i] = options.Safe && c.kinds[i] == kindText && textual(col.OID)
 	}
 	return c
 }
 
 // AppendHeader appends the line of names.
 func (c *CSV) AppendHeader(dst []byte, columns []Column) []byte {
+	if c.options.BOM {
+		dst = append(dst, "\uFEFF"...)
+	}
 	for i, col := range columns {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = append(dst, c.options.Delimiter)
 		}
 		dst = c.appendText(dst, []byte(col.Name))
 	}
@@ -41,7 +61,7 @@ func (c *CSV) AppendHeader(dst []byte, columns []Column) []byte {
 func (c *CSV) AppendRow(dst []byte, values [][]byte) []byte {
 	for i, v := range values {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = append(dst, c.options.Delimiter)
 		}
 		if v == nil {
 			continue
@@ -56,10 +76,29 @@ func (c *CSV) AppendRow(dst []byte, values [][]byte) []byte {
 		case kindTimestamptz:
 			dst = appendTimestamp(dst, v, true)
 		default:
+			if c.texts[i] && formula(v) {
+				v = append([]byte{'\''}, v...)
+			}
 			dst = c.appendText(dst, v)
 		}
 	}
 	return append(dst, '\r', '\n')
+}
+
+// AppendValue appends a value of one column as CSV has it, but for quotes.
+func (c *CSV) AppendValue(dst []byte, column int, v []byte) []byte {
+	switch c.kinds[column] {
+	case kindBool:
+		return appendBool(dst, v)
+	case kindTimestamp, kindTimestamptz:
+		return appendTimestamp(dst, v, c.kinds[column] == kindTimestamptz)
+	}
+	return append(dst, v...)
+}
+
+// formula reports whether a spreadsheet may run the text; see OWASP on CSV injection.
+func formula(v []byte) bool {
+	return len(v) > 0 && bytes.IndexByte([]byte("=+-@\t\r"), v[0]) >= 0
 }
 
 func (c *CSV) appendText(dst, v []byte) []byte {
@@ -88,13 +127,13 @@ func (c *CSV) quoted(v []byte) bool {
 		return true
 	}
 	for len(v) >= 8 {
-		if special(binary.LittleEndian.Uint64(v)) {
+		if special(binary.LittleEndian.Uint64(v), c.options.Delimiter) {
 			return true
 		}
 		v = v[8:]
 	}
 	for _, b := range v {
-		if b == ',' || b == '"' || b == '\n' || b == '\r' {
+		if b == c.options.Delimiter || b == '"' || b == '\n' || b == '\r' {
 			return true
 		}
 	}
@@ -103,9 +142,9 @@ func (c *CSV) quoted(v []byte) bool {
 
 // special reports whether one of eight bytes needs quoting. For each wanted
 // byte, XOR makes it zero, and the classic test finds a zero byte in a word.
-func special(w uint64) bool {
+func special(w uint64, delimiter byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	comma := w ^ ones*','
+	comma := w ^ ones*uint64(delimiter)
 	quote := w ^ ones*'"'
 	lf := w ^ ones*'\n'
 	cr := w ^ ones*'\r'

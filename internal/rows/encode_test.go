@@ -44,7 +44,7 @@ func TestCSVRow(t *testing.T) {
 			for i, oid := range tt.oids {
 				columns[i] = Column{Name: "c", OID: oid}
 			}
-			if got := string(NewCSV(columns).AppendRow(nil, tt.in)); got != tt.want+"\r\n" {
+			if got := string(NewCSV(columns, CSVOptions{}).AppendRow(nil, tt.in)); got != tt.want+"\r\n" {
 				t.Errorf("got  %q\nwant %q", got, tt.want+"\r\n")
 			}
 		})
@@ -54,7 +54,7 @@ func TestCSVRow(t *testing.T) {
 // Every byte in every place of a word and of the rest is judged as by the
 // plain rule.
 func TestCSVQuoting(t *testing.T) {
-	c := NewCSV([]Column{{OID: OIDText}, {OID: OIDText}})
+	c := NewCSV([]Column{{OID: OIDText}, {OID: OIDText}}, CSVOptions{})
 	for b := range 256 {
 		for length := 1; length <= 17; length++ {
 			for at := range length {
@@ -69,10 +69,33 @@ func TestCSVQuoting(t *testing.T) {
 	}
 }
 
+// What readers want otherwise: another delimiter is what needs quotes then, and only texts
+// are kept from being run.
+func TestCSVOptions(t *testing.T) {
+	enum := uint32(70000)
+	columns := []Column{{"a", OIDText, ""}, {"b;", enum, ""}, {"c", OIDInt4, ""}, {"d", OIDNumeric, ""}, {"e", 1186, ""}, {"f", 1043, ""}}
+	row := values("=SUM(A1:A9)", "@x", "-5", "-0.5", "-1 days", "+;\t")
+	for name, tt := range map[string]struct {
+		options CSVOptions
+		want    string
+	}{
+		"none":      {CSVOptions{}, "a,b;,c,d,e,f\r\n=SUM(A1:A9),@x,-5,-0.5,-1 days,+;\t\r\n"},
+		"semicolon": {CSVOptions{Delimiter: ';'}, "a;\"b;\";c;d;e;f\r\n=SUM(A1:A9);@x;-5;-0.5;-1 days;\"+;\t\"\r\n"},
+		"tab":       {CSVOptions{Delimiter: '\t'}, "a\tb;\tc\td\te\tf\r\n=SUM(A1:A9)\t@x\t-5\t-0.5\t-1 days\t\"+;\t\"\r\n"},
+		"bom":       {CSVOptions{BOM: true}, "\xef\xbb\xbfa,b;,c,d,e,f\r\n=SUM(A1:A9),@x,-5,-0.5,-1 days,+;\t\r\n"},
+		"safe":      {CSVOptions{Safe: true}, "a,b;,c,d,e,f\r\n'=SUM(A1:A9),'@x,-5,-0.5,-1 days,'+;\t\r\n"},
+	} {
+		c := NewCSV(columns, tt.options)
+		if got := string(c.AppendRow(c.AppendHeader(nil, columns), row)); got != tt.want {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestCSVAllocatesNothing(t *testing.T) {
 	columns := []Column{{"id", OIDInt8, ""}, {"label", OIDText, ""}, {"at", OIDTimestamptz, ""}, {"ok", OIDBool, ""}}
 	row := values("42", `a "quoted", text`, "2026-01-02 03:04:05+00", "t")
-	c, buffer := NewCSV(columns), make([]byte, 0, 4096)
+	c, buffer := NewCSV(columns, CSVOptions{}), make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buffer = c.AppendRow(buffer[:0], row) }); n != 0 {
 		t.Errorf("%v allocations per row, want 0", n)
 	}

@@ -27,6 +27,9 @@ const (
 	BadQuery
 	// SinkFailed: whoever took the rows failed.
 	SinkFailed
+	// Refused: a session's login is refused. Unlike a pool, which waits for that to be
+	// mended, a session is for somebody who may be told.
+	Refused
 )
 
 // Error is a failed query.
@@ -67,6 +70,9 @@ func failure(ctx context.Context, err error) error {
 		}
 		return &Error{Kind: Cancelled, Reason: "the query was cancelled", err: context.Cause(ctx)}
 	}
+	if isLong(err) {
+		return &Error{Kind: BadQuery, Reason: ErrLongRow.Error(), err: ErrLongRow}
+	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		// Errors of connecting hold the connection's host, user and database;
@@ -74,6 +80,20 @@ func failure(ctx context.Context, err error) error {
 		return &Error{Kind: Unavailable, Reason: "the database cannot be reached", err: err}
 	}
 	return &Error{Kind: kindOfState(pg), Reason: pg.Message, Code: pg.Code, err: err}
+}
+
+// loginFailure is the failure of somebody's own login.
+func loginFailure(ctx context.Context, err error) error {
+	err = failure(ctx, err)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Unavailable {
+		switch {
+		case strings.HasPrefix(e.Code, "28"), // the role, its password, or pg_hba.conf
+			e.Code == "3D000",                  // the database
+			strings.HasPrefix(e.Code, "58P01"): // a library that the role has loaded at its start
+			return &Error{Kind: Refused, Reason: e.Reason, Code: e.Code, err: e.err}
+		}
+	}
+	return err
 }
 
 // kindOfState reads the SQLSTATE; see "PostgreSQL Error Codes".

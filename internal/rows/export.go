@@ -29,7 +29,7 @@ var ErrTooLarge = errors.New("the result is larger than limits.resultBytes allow
 
 // Columns writes the header, also when no row follows.
 func (e *Export) Columns(columns []Column) error {
-	e.columns, e.csv = columns, NewCSV(columns)
+	e.columns, e.csv = columns, NewCSV(columns, CSVOptions{})
 	buffer, err := e.w.Buffer()
 	if err != nil {
 		return err

@@ -9,7 +9,8 @@ import (
 // JSON encodes rows as JSON objects: arrays and json are JSON, numerics keep
 // their exact digits, booleans are booleans, bytea is base64, NaN and
 // infinities are strings, timestamps are RFC 3339 as in CSV; everything else
-// is a string of PostgreSQL's text. It appends to a buffer of the caller.
+// is a string of PostgreSQL's text. A row has no line end in it. It appends to a buffer of
+// the caller.
 type JSON struct {
 	columns []Column
 	kinds   []kind
@@ -56,7 +57,15 @@ func appendJSON(dst, v []byte, k kind, oid uint32) []byte {
 		dst = appendTimestamp(dst, v, k == kindTimestamptz)
 		return append(dst, '"')
 	case kindJSON:
-		return append(dst, v...)
+		// Line ends are between tokens: a json keeps the text as it was written.
+		start := len(dst)
+		dst = append(dst, v...)
+		for i, c := range dst[start:] {
+			if c == '\n' || c == '\r' {
+				dst[start+i] = ' '
+			}
+		}
+		return dst
 	case kindBytea:
 		if raw, ok := decodeBytea(v); ok {
 			dst = append(dst, '"')

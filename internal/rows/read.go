@@ -3,6 +3,8 @@ package rows
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,6 +38,18 @@ type Read struct {
 	// Estimate, when set, is called with the planner's estimate of the number
 	// of rows before they are read.
 	Estimate func(rows int64)
+	// Count, when set, is asked in the same snapshot before the rows.
+	Count *Count
+}
+
+// Count asks how many rows there are in all.
+type Count struct {
+	// Statement gives one number, or, when Estimated, the rows whose number the planner
+	// is asked for.
+	Statement
+	Estimated bool
+	// Rows is the answer.
+	Rows int64
 }
 
 // Summary is what a completed read came to.
@@ -73,6 +87,12 @@ func (s *Source) Stream(ctx context.Context, r Read, sink Sink) (Summary, error)
 			return Summary{}, failure(ctx, err)
 		}
 		r.Estimate(rows)
+	}
+	if r.Count != nil {
+		if err := r.Count.ask(ctx, pg); err != nil {
+			abandon(pg)
+			return Summary{}, failure(ctx, err)
+		}
 	}
 	if sum.Rows, err = stream(ctx, pg, r.Statement, sink); err != nil {
 		abandon(pg)
@@ -155,6 +175,22 @@ func bind(args []Arg) [][]byte {
 		}
 	}
 	return values
+}
+
+func (c *Count) ask(ctx context.Context, pg *pgconn.PgConn) (err error) {
+	if c.Estimated {
+		c.Rows, err = estimate(ctx, pg, c.Statement)
+		return err
+	}
+	answer := pg.ExecParams(ctx, c.SQL, bind(c.Args), nil, nil, nil).Read()
+	if answer.Err != nil {
+		return answer.Err
+	}
+	if len(answer.Rows) != 1 || len(answer.Rows[0]) != 1 {
+		return errors.New("a count has one row of one column")
+	}
+	c.Rows, err = strconv.ParseInt(string(answer.Rows[0][0]), 10, 64)
+	return err
 }
 
 // estimate asks the planner how many rows the statement will give.

@@ -191,3 +191,23 @@ func TestStreamStopped(t *testing.T) {
 		p.quiet(t)
 	})
 }
+
+// A count is of the same snapshot as the rows; an estimate is the planner's.
+func TestCount(t *testing.T) {
+	p := open(t)
+	const all = "SELECT * FROM generate_series(1, 12345) n"
+	for _, count := range []Count{
+		{Statement: Statement{SQL: "SELECT count(*) FROM (" + all + ") q WHERE n > $1", Args: []Arg{{Value: "345"}}}},
+		{Statement: Statement{SQL: all}, Estimated: true},
+	} {
+		var got collected
+		_, err := p.Stream(t.Context(), Read{Statement: Statement{SQL: all + " LIMIT 2"}, Count: &count}, &got)
+		if err != nil || len(got.rows) != 2 || !count.Estimated && count.Rows != 12000 || count.Estimated && count.Rows != 12345 {
+			t.Errorf("%+v, %v, %v", count, got.rows, err)
+		}
+	}
+	_, err := p.Stream(t.Context(), Read{Statement: Statement{SQL: all}, Count: &Count{Statement: Statement{SQL: "SELECT 1 / 0"}}}, &collected{})
+	if KindOf(err) != BadQuery {
+		t.Error(err)
+	}
+}

@@ -1,9 +1,11 @@
 package rows
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -53,7 +55,10 @@ type SessionOptions struct {
 // somebody else has put into a schema of the session's search path, may fit better,
 // and would run with the session's rights.
 const (
-	backendSQL = `SELECT pid, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`
+	// backendSQL is asked as the login: a role that it takes on by itself sees less.
+	backendSQL = `
+		SET LOCAL ROLE none;
+		SELECT pid, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`
 
 	settingSQL = "SELECT pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, false)"
 
@@ -66,12 +71,13 @@ const (
 // Session connects. The time limits of interactive queries do not hold in it.
 func (s *Source) Session(ctx context.Context, o SessionOptions) (*Session, error) {
 	config := s.pool.Config().ConnConfig.Config
+	config.BuildFrontend = skipping
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["lock_timeout"] = "0"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	pg, err := pgconn.ConnectConfig(ctx, &config)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, loginFailure(ctx, err)
 	}
 	session := &Session{source: s, pg: pg, opened: time.Now()}
 	if session.backend, err = identify(ctx, pg); err == nil {
@@ -89,10 +95,10 @@ func identify(ctx context.Context, pg *pgconn.PgConn) (b Backend, err error) {
 	if err != nil {
 		return b, err
 	}
-	if len(results) != 1 || len(results[0].Rows) != 1 {
+	if len(results) != 2 || len(results[1].Rows) != 1 || results[1].Rows[0][1] == nil {
 		return b, errors.New("the session does not find itself among the activities")
 	}
-	row := results[0].Rows[0]
+	row := results[1].Rows[0]
 	b.Start = string(row[1])
 	b.PID, err = strconv.ParseInt(string(row[0]), 10, 64)
 	return b, err
@@ -114,7 +120,7 @@ func (s *Session) prepare(ctx context.Context, o SessionOptions) error {
 // follow begin with.
 func (s *Session) firstSQL() string {
 	set := func(name, value string) string {
-		return ", pg_catalog.set_config('" + name + "', '" + strings.ReplaceAll(value, "'", "''") + "', false)"
+		return ", pg_catalog.set_config('" + name + "', " + literal(value) + ", false)"
 	}
 	columns, from, _ := strings.Cut(transactionSQL, " FROM ")
 	return columns + set("application_name", s.options.Application) + set("statement_timeout", millis(s.options.Timeout)) + " FROM " + from
@@ -131,6 +137,9 @@ type Ended struct {
 	// Err is an *Error, or nil when all of them did what they were to do, and are
 	// committed.
 	Err error
+	// Refused is why the sink did not take all rows of statements that did what they
+	// were to do all the same: they had ended before they could be stopped.
+	Refused error
 	// Undone: the database says that they were cancelled or failed, and had no
 	// effect. Statements that commit in their middle, or work outside of
 	// transactions, are never undone.
@@ -239,8 +248,12 @@ func (s *Session) exec(sql string, sink Sink, begun chan<- struct{}) Ended {
 func (s *Session) receive(sink Sink) Ended {
 	var failed *pgconn.PgError
 	var refused error // by the sink
-	take := func(err error) {
-		if refused = err; err != nil {
+	rows := false
+	take := func(row func() error) {
+		if sink == nil || refused != nil {
+			return
+		}
+		if refused = row(); refused != nil {
 			s.cancel(context.Background())
 		}
 	}
@@ -251,29 +264,40 @@ func (s *Session) receive(sink Sink) Ended {
 		}
 		switch m := message.(type) {
 		case *pgproto3.RowDescription:
-			if sink != nil && refused == nil {
-				take(sink.Columns(columnsOf(m.Fields)))
-			}
+			rows = rows || sink != nil
+			take(func() error {
+				if slices.ContainsFunc(m.Fields, func(f pgproto3.FieldDescription) bool { return f.Format != 0 }) {
+					return ErrForm
+				}
+				return sink.Columns(columnsOf(m.Fields))
+			})
 		case *pgproto3.DataRow:
-			if sink != nil && refused == nil {
-				take(sink.Row(m.Values))
-			}
+			take(func() error { return sink.Row(m.Values) })
 		case *pgproto3.ErrorResponse:
-			failed = pgconn.ErrorResponseToPgError(m)
+			if m.Routine == longRow {
+				take(func() error { return ErrLongRow })
+			} else {
+				failed = pgconn.ErrorResponseToPgError(m)
+			}
 		case *pgproto3.ReadyForQuery:
-			if refused != nil {
+			if rows && s.pg.ParameterStatus("client_encoding") != "UTF8" {
+				refused = cmp.Or(refused, ErrForm)
+			}
+			switch {
+			case refused != nil && failed != nil:
 				return Ended{Err: &Error{Kind: SinkFailed, Reason: refused.Error(), err: refused}}
-			}
-			if failed != nil {
+			case failed != nil:
 				return Ended{Err: failure(context.Background(), failed)}
-			}
-			if m.TxStatus != 'I' {
+			case m.TxStatus != 'I':
 				return Ended{Err: &Error{Kind: BadQuery, Reason: "the statements left a transaction open; it was rolled back"}}
 			}
-			return Ended{}
+			return Ended{Refused: refused}
 		}
 	}
 }
+
+// ErrForm says that statements have changed the form in which rows come.
+var ErrForm = errors.New("rows are read as text in UTF-8; leave client_encoding as it is, and cursors without BINARY")
 
 // number takes the answer to transactionSQL: 0 when the question failed. An error
 // says that the session is broken.
@@ -332,14 +356,15 @@ func (s *Session) undone(before, after int64, err error) bool {
 // End ends exactly this server process, and returns once it is gone, with
 // everything that it had not committed; at once when it is gone already.
 func (s *Source) End(ctx context.Context, b Backend) error {
-	const end = `
-		SELECT pg_catalog.count(*), pg_catalog.count(pg_catalog.pg_terminate_backend(pid))
-		FROM pg_catalog.pg_stat_activity
-		WHERE pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.timestamptz`
+	// As the login, which may have a role that sees less; see backendSQL.
+	end := fmt.Sprintf(`
+		SET LOCAL ROLE none;
+		SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
+		WHERE pid OPERATOR(pg_catalog.=) %d::pg_catalog.int4 AND backend_start OPERATOR(pg_catalog.=) %s::pg_catalog.timestamptz`, b.PID, literal(b.Start))
 	for {
-		var there, told int
-		if err := s.pool.QueryRow(ctx, end, b.PID, b.Start).Scan(&there, &told); err != nil {
-			return failure(ctx, err)
+		there, err := s.count(ctx, end)
+		if err != nil {
+			return loginFailure(ctx, err)
 		}
 		if there == 0 {
 			return nil
@@ -351,3 +376,20 @@ func (s *Source) End(ctx context.Context, b Backend) error {
 		}
 	}
 }
+
+// count runs statements of which the last one gives a number.
+func (s *Source) count(ctx context.Context, sql string) (int, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	results, err := conn.Conn().PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(results[len(results)-1].Rows[0][0]))
+}
+
+// literal quotes a value; standard_conforming_strings is on.
+func literal(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }

@@ -2,7 +2,9 @@ package rows
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -258,5 +260,107 @@ func TestSessionSinkFails(t *testing.T) {
 	}
 	if n := p.seen(t); n != 0 {
 		t.Errorf("%d rows were written", n)
+	}
+}
+
+// A sink that fails when the statements have ended already: they are done.
+func TestSessionSinkTooLate(t *testing.T) {
+	p := open(t)
+	s := session(t, p)
+	late := sinkFunc(func() error {
+		for n := 0; n == 0; time.Sleep(time.Millisecond) {
+			n = p.seen(t)
+		}
+		return ErrTooLarge
+	})
+	e := s.Run(t.Context(), "INSERT INTO seen VALUES (1); SELECT 1", late)
+	if e.Err != nil || !errors.Is(e.Refused, ErrTooLarge) || e.Undone {
+		t.Errorf("%+v", e)
+	}
+}
+
+type sinkFunc func() error
+
+func (f sinkFunc) Columns([]Column) error { return nil }
+func (f sinkFunc) Row([][]byte) error     { return f() }
+
+// Rows that do not come as text in UTF-8 are refused. The database says only at the end
+// what a session has set.
+func TestSessionForm(t *testing.T) {
+	p := open(t)
+	for _, sql := range []string{
+		"SET client_encoding = 'LATIN1'; SELECT 'é'",
+		"DECLARE c BINARY CURSOR FOR SELECT 1; FETCH ALL c",
+	} {
+		if e := session(t, p).Run(t.Context(), sql, &collected{}); !errors.Is(e.Err, ErrForm) && !errors.Is(e.Refused, ErrForm) {
+			t.Errorf("%s: %+v", sql, e)
+		}
+	}
+	if e := session(t, p).Run(t.Context(), "SET client_encoding = 'LATIN1'; CREATE TABLE x ()", &collected{}); e.Err != nil || e.Refused != nil {
+		t.Errorf("no rows: %+v", e)
+	}
+}
+
+// A login that takes on a role by itself, which sees less: its sessions are known and can
+// be ended, and one that is used again has that role as a fresh one has.
+func TestSessionWithRole(t *testing.T) {
+	p := open(t)
+	login := "l" + strings.ToLower(rand.Text())
+	for _, sql := range []string{"CREATE ROLE NAME LOGIN", "CREATE ROLE NAME_group", "GRANT NAME_group TO NAME", "ALTER ROLE NAME SET role = 'NAME_group'"} {
+		if _, err := p.watch.Exec(t.Context(), strings.ReplaceAll(sql, "NAME", login)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		_, _ = p.watch.Exec(context.Background(), "DROP ROLE "+login+", "+login+"_group")
+	})
+	config := p.watch.Config()
+	source, err := Open("login", fmt.Sprintf("postgres://%s@%s:%d/%s?sslmode=disable", login, config.Host, config.Port, config.Database), SourceOptions{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(source.Close)
+	k := NewSessions(1)
+	t.Cleanup(k.Close)
+	for _, what := range []string{"fresh", "again"} {
+		s, err := k.Take(t.Context(), source, SessionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got collected
+		if e := s.Run(t.Context(), "SELECT current_user, session_user", &got); e.Err != nil || got.rows[0] != login+"_group,"+login {
+			t.Errorf("%s: %v, %+v", what, got.rows, e)
+		}
+		k.Give(s)
+	}
+	s, err := k.Take(t.Context(), source, SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan Ended)
+	go func() { ended <- s.Run(context.Background(), "SELECT pg_sleep(60)", nil) }()
+	p.asleep(t, s.Backend())
+	if err := source.End(t.Context(), s.Backend()); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-ended; !e.Broken {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A time limit may be longer than a setting of the database can be.
+func TestSessionLongLimit(t *testing.T) {
+	p := open(t)
+	s, err := p.Session(t.Context(), SessionOptions{Timeout: 365 * 24 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if e := s.Run(t.Context(), "SELECT 1", nil); e.Err != nil {
+		t.Error(e)
+	}
+	var out collected
+	if _, err := p.Stream(t.Context(), Read{Statement: Statement{SQL: "SELECT 1"}, Timeout: 365 * 24 * time.Hour}, &out); err != nil {
+		t.Error(err)
 	}
 }

@@ -113,7 +113,8 @@ func (s *Session) reset() bool {
 		return false
 	}
 	s.given = time.Now()
-	return s.send("DISCARD ALL") == nil
+	// DISCARD ALL takes any role away, also one that the login has by itself.
+	return s.send("DISCARD ALL", "RESET ROLE") == nil
 }
 
 // again makes a session that was reset ready for more work. It is asked for a sign of
@@ -124,7 +125,7 @@ func (s *Session) again(ctx context.Context, o SessionOptions) bool {
 	if s.send("") != nil {
 		return false
 	}
-	for answers := 0; answers < 2; {
+	for answers := 0; answers < 3; {
 		message, err := s.pg.ReceiveMessage(ctx)
 		if err != nil {
 			return false
@@ -139,7 +140,9 @@ func (s *Session) again(ctx context.Context, o SessionOptions) bool {
 	return s.prepare(ctx, o) == nil
 }
 
-func (s *Session) send(sql string) error {
-	s.pg.Frontend().Send(&pgproto3.Query{String: sql})
+func (s *Session) send(statements ...string) error {
+	for _, sql := range statements {
+		s.pg.Frontend().Send(&pgproto3.Query{String: sql})
+	}
 	return s.pg.Frontend().Flush()
 }

@@ -11,6 +11,7 @@ package rows
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -50,6 +51,7 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	config.MaxConns = int32(max(o.MaxConns, 1))
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 5 * time.Second // of a connection that was idle: its peer may be gone unheard
+	config.ConnConfig.BuildFrontend = cutting
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.Application
 	params["statement_timeout"] = millis(o.StatementTimeout)
@@ -76,7 +78,10 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	return &Source{name: name, pool: pool}, nil
 }
 
-func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+// millis is a time limit for a setting of PostgreSQL, which takes 24 days at most.
+func millis(d time.Duration) string {
+	return strconv.FormatInt(min(d.Milliseconds(), math.MaxInt32), 10)
+}
 
 // Name is the source's name in the configuration.
 func (s *Source) Name() string { return s.name }

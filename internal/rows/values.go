@@ -78,6 +78,20 @@ func kindOf(oid uint32) kind {
 	return kindText
 }
 
+// IsNumber reports whether values of a type are numbers.
+func IsNumber(oid uint32) bool { return kindOf(oid) == kindNumber || kindOf(oid) == kindFloat }
+
+// textual reports whether values of a type are words of people: PostgreSQL's own text
+// types, and all types that are not PostgreSQL's own, as enums.
+func textual(oid uint32) bool {
+	const char, name, xml, bpchar, varchar, firstOwn = 18, 19, 142, 1042, 1043, 16384
+	switch oid {
+	case char, name, OIDText, xml, bpchar, varchar:
+		return true
+	}
+	return oid >= firstOwn
+}
+
 // appendTimestamp turns PostgreSQL's ISO text into RFC 3339: a T between date
 // and time and, for a timestamptz, Z for +00. What has no such form stays as
 // it is: infinity, years before Christ, years of five and more digits. The

@@ -2,28 +2,28 @@ package sqltext
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
-// unfinished matches the text of an E'…' that ends in an escape which the next
-// character is a part of, or can become one: \ \1 \x4 \u00e.
-var unfinished = regexp.MustCompile(
-	`(?:^|[^\\])(?:\\\\)*\\(?:[0-7]{0,2}|x[[:xdigit:]]?|u[[:xdigit:]]{0,3}|U[[:xdigit:]]{0,7})$`)
-
 // inQuotes returns what is wrong with a placeholder in '…', E'…' or "…".
-func (p *parser) inQuotes(name string, start int) string {
+func (p *parser) inQuotes(name string, start, end int) string {
 	t := p.tokens[p.token]
+	// What is before the last placeholder has been looked at, and no escape goes
+	// on behind one.
+	text := p.sql[max(t.Start, p.quoted):start]
+	p.quoted = end
 	switch {
 	case t.Open:
 		return "is in a quote without its end"
 	case t.Kind == Identifier && name != JobID:
 		return `is in a "…" name, where only ` + JobID + ` may stand`
-	case t.Kind == Identifier:
-		return ""
-	case p.isCode():
+	case t.Kind == Identifier && !p.statement.do:
+		return "" // A name is no code, nor can one be made of a job's id.
+	case p.statement.escape:
+		return escapes
+	case p.statement.code(p.sql):
 		return code(name)
-	case t.Kind == EscapeString && unfinished.MatchString(p.sql[t.Start:start]):
+	case t.Kind == EscapeString && unfinished(text):
 		return "follows a backslash that would change it; double the backslash, or write the escape with all its digits"
 	}
 	return ""
@@ -39,9 +39,11 @@ func (p *parser) inQuotes(name string, start int) string {
 // become one. From an operator it is kept apart by a space, so that U& remains
 // a column and an operator.
 func (p *parser) asLiteral(found *place, start, end int) string {
-	before, after := p.neighbours(start, end)
+	before, after := p.statement.last, p.next(end)
 	switch {
-	case p.isCode():
+	case p.statement.escape:
+		return escapes
+	case p.statement.code(p.sql):
 		return code(found.name)
 	case before.literal() || after.literal() || p.bare > 0 && before.End == p.bare:
 		return "stands beside another literal; write || between them"
@@ -63,6 +65,8 @@ func joined(before, after string) bool {
 	return before != "" && part(before[len(before)-1]) || after != "" && part(after[0])
 }
 
+const escapes = "is the character of a UESCAPE, which decides how the text before it is read; write the character itself"
+
 // elsewhere returns what is wrong with a placeholder in a token of another kind.
 func elsewhere(name string, kind Kind) string {
 	switch kind {
@@ -80,53 +84,15 @@ func elsewhere(name string, kind Kind) string {
 	return "follows a number that is joined to a quote; put a space between them"
 }
 
-// isCode reports whether the literal looked at is the body of a DO or of a
-// function (… AS 'body'), or the command of a COPY … PROGRAM: a value in it would
-// be a piece of program, however well it is quoted.
-func (p *parser) isCode() bool {
-	i := p.token
-	for p.tokens[i].Continues {
-		i = p.before(i)
-	}
-	var words [3]string // the last one first
-	for n := range words {
-		if i = p.before(i); i < 0 {
-			break
-		}
-		words[n] = strings.ToLower(p.sql[p.tokens[i].Start:p.tokens[i].End])
-	}
-	return words[0] == "do" || words[0] == "as" || words[0] == "program" || words[1] == "language" && words[2] == "do"
-}
-
-func code(name string) string {
-	return fmt.Sprintf("is in code (after DO, AS or PROGRAM), of which a value must not be a part; in a DO or a function write %s", setting(name))
-}
-
-func setting(name string) string { return "current_setting('" + SettingPrefix + name + "')" }
-
-// before returns the index of the token before i that is no space or comment,
-// -1 for none.
-func (p *parser) before(i int) int {
-	for i--; i >= 0; i-- {
-		if k := p.tokens[i].Kind; k != Space && k != Comment {
-			break
-		}
-	}
-	return i
-}
-
-// neighbours returns the tokens on both sides of a bare placeholder, leaving out
-// spaces and comments; a missing one is the zero Token.
-func (p *parser) neighbours(start, end int) (before, after Token) {
-	if i := p.before(p.token); i >= 0 {
-		before = p.tokens[i]
-	}
+// next returns the token behind a bare placeholder that is no space or comment;
+// a missing one is the zero Token.
+func (p *parser) next(end int) Token {
 	for _, t := range p.tokens[p.token:] {
 		if t.Start >= end && t.Kind != Space && t.Kind != Comment {
-			return before, t
+			return t
 		}
 	}
-	return before, Token{}
+	return Token{}
 }
 
 func (t Token) literal() bool {

@@ -8,7 +8,8 @@
 //	<%= name %>          a literal of its own, '…'
 //
 // N'…' is as '…', and a literal that goes on in the next line ('a'\n'b') is one
-// literal. All other places are refused when the text comes in, by [Parse].
+// literal. All other places are refused when the text comes in, by [Parse], and
+// so is a literal that is program text: of a DO, a function or a COPY … PROGRAM.
 //
 // What is safe here is safe in a session with standard_conforming_strings on
 // and client_encoding UTF8: in another a text is cut differently. And no more
@@ -17,10 +18,8 @@
 package sqltext
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"slashbatch/internal/problem"
 )
@@ -43,6 +42,10 @@ const (
 	closing = "%>"
 )
 
+// mostProblems is how many are told of one text: whoever has that many wrong has
+// one thing wrong many times.
+const mostProblems = 50
+
 // Template is SQL text with places for values.
 type Template struct {
 	// text has one piece more than there are places.
@@ -61,16 +64,18 @@ type place struct {
 
 // Parse finds the placeholders of a text. The names are those that mean
 // something in it, made of letters, digits and _. The error is a [problem.List]
-// of every placeholder that is not closed, not known, or in a wrong place, with
-// its line and column, both counted from 1 and in characters. A text with a NUL
-// character is refused as well: the database would not see what is behind it.
-// Any other text is fine, whatever the database will say to it.
+// of the placeholders that are not closed, not known, or in a wrong place, with
+// their lines and columns, both counted from 1 and in characters; after 50 of
+// them one more says that there are others. A text with a NUL character is
+// refused as well: the database would not see what is behind it. Any other text
+// is fine, whatever the database will say to it. The time it takes grows with the
+// length of the text alone.
 func Parse(sql string, names ...string) (Template, error) {
 	p := parser{sql: sql, names: names, tokens: Scan(sql)}
 	if nul := strings.IndexByte(sql, 0); nul >= 0 {
 		p.refuse(nul, "a NUL character; SQL text cannot hold one")
 	}
-	for from := 0; ; {
+	for from := 0; len(p.problems) <= mostProblems; {
 		next := strings.Index(sql[from:], opening)
 		if next < 0 {
 			break
@@ -124,19 +129,28 @@ type parser struct {
 	sql    string
 	names  []string
 	tokens []Token
-	// token is the index of the one looked at last, done the end of the last
-	// good placeholder, bare that of the last bare one; 0 is none.
-	token, done, bare int
-	template          Template
-	problems          problem.List
+	// token is the index of the one looked at last, and statement that which it
+	// is in, up to it.
+	token     int
+	statement statement
+	// done is the end of the last good placeholder, bare that of the last bare one,
+	// quoted that of the last one in quotes; 0 is none.
+	done, bare, quoted int
+	template           Template
+	problems           problem.List
+	// at is the place of the last problem.
+	at position
 }
 
 // placeholder reads the one that begins at start, and returns where to look for
 // the next.
 func (p *parser) placeholder(start int) int {
 	inside := start + len(opening)
-	length := strings.Index(p.sql[inside:], closing)
-	if next := strings.Index(p.sql[inside:], opening); length < 0 || next >= 0 && next < length {
+	// The end is not looked for beyond the next beginning: a text of beginnings
+	// alone would be searched to its end for each.
+	until, _, _ := strings.Cut(p.sql[inside:], opening)
+	length := strings.Index(until, closing)
+	if length < 0 {
 		p.refuse(start, "%s without its %s", opening, closing)
 		return inside
 	}
@@ -147,13 +161,14 @@ func (p *parser) placeholder(start int) int {
 		return inside
 	}
 	for p.tokens[p.token].End <= start {
+		p.statement.pass(p.sql, p.tokens[p.token])
 		p.token++
 	}
 	found := place{name: name, kind: p.tokens[p.token].Kind}
 	wrong := ""
 	switch found.kind {
 	case String, EscapeString, Identifier:
-		wrong = p.inQuotes(name, start)
+		wrong = p.inQuotes(name, start, end)
 	case Other:
 		wrong = p.asLiteral(&found, start, end)
 		p.bare = end
@@ -170,12 +185,13 @@ func (p *parser) placeholder(start int) int {
 	return end
 }
 
-// refuse adds a problem at an offset.
+// refuse adds a problem at an offset. One more than can be told ends the reading.
 func (p *parser) refuse(at int, format string, args ...any) {
-	before := p.sql[:at]
-	line := strings.Count(before, "\n") + 1
-	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
-	p.problems.Add(fmt.Sprintf("line %d, column %d", line, column), format, args...)
+	p.at.move(p.sql, at)
+	if len(p.problems) == mostProblems {
+		format, args = "another one; no more than %d are told", []any{mostProblems}
+	}
+	p.problems.Add(p.at.String(), format, args...)
 }
 
 // shown cuts a text that may be long.

@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -108,6 +109,8 @@ func TestRefusals(t *testing.T) {
 		{`E'\u00e<%= job_id %>'`, "follows a backslash"},
 		{`E'\U0000000<%= job_id %>'`, "follows a backslash"},
 		{"E'a'\n'\\<%= job_id %>'", "follows a backslash"},
+		{`E'<%= row_count %>\<%= job_id %>'`, "column 20: <%= job_id %> follows a backslash"},
+		{`E'a' || E'\<%= job_id %>'`, "follows a backslash"},
 
 		{"'a'<%= job_id %>", "stands beside another literal"},
 		{"'a'\n<%= job_id %>", "stands beside another literal"},
@@ -128,12 +131,12 @@ func TestRefusals(t *testing.T) {
 		{"<%= job_id %>$1", "is joined to its neighbour"},
 		{"<%= job_id %>E'a'", "stands beside another literal"},
 
+		{`select U&'!0061' uescape '<%= job_id %>'`, "is the character of a UESCAPE"},
+		{`select U&"!0061" /* c */ UESCAPE -- c
+			<%= job_id %>`, "line 2, column 4: <%= job_id %> is the character of a UESCAPE"},
+		{"U&'!0061'\n'b' uescape E'<%= job_id %>'", "is the character of a UESCAPE"},
+
 		{"do 'begin <%= job_id %> end'", "is in code (after DO, AS or PROGRAM), of which a value must not be a part; in a DO or a function write current_setting('batch.job_id')"},
-		{"DO /* c */ E'' -- c\n'<%= job_id %>'", "is in code"},
-		{"do language plpgsql '<%= job_id %>'", "is in code"},
-		{"do <%= job_id %>", "is in code"},
-		{"create function f() returns int as '<%= job_id %>' language sql", "is in code"},
-		{"copy t to program 'x <%= job_id %>'", "is in code"},
 	} {
 		_, err := Parse(tt.sql, allNames...)
 		var list problem.List
@@ -158,6 +161,38 @@ func TestAllProblemsAreTold(t *testing.T) {
 	want := "line 1, column 1; line 2, column 4; line 3, column 3; line 3, column 20"
 	if got := strings.Join(places, "; "); got != want {
 		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
+}
+
+// TestMostProblems: of very many the first ones, and that there are more.
+func TestMostProblems(t *testing.T) {
+	for n, want := range map[int]int{mostProblems: mostProblems, mostProblems + 1: mostProblems + 1, 10 * mostProblems: mostProblems + 1} {
+		_, err := Parse(strings.Repeat("é<%= x %>\n", n), JobID)
+		var list problem.List
+		if !errors.As(err, &list) || len(list) != want {
+			t.Fatalf("%d wrong ones give %d problems", n, len(list))
+		}
+		for i, p := range list {
+			told := strings.Contains(p.Message, "is no placeholder")
+			if place := fmt.Sprintf("line %d, column 2", i+1); p.Path != place || told != (i < mostProblems) {
+				t.Errorf("problem %d of %d is %s", i+1, n, p)
+			}
+		}
+	}
+}
+
+// TestPlaces: a problem that lies before the one told first.
+func TestPlaces(t *testing.T) {
+	_, err := Parse("é\né <%= x %> é<%= y %>\r\n\n<%= z %>\n a\x00 <%= x %>", JobID)
+	var places []string
+	var list problem.List
+	errors.As(err, &list)
+	for _, p := range list {
+		places = append(places, p.Path)
+	}
+	want := "line 5, column 3; line 2, column 3; line 2, column 13; line 4, column 1; line 5, column 5"
+	if got := strings.Join(places, "; "); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -55,10 +55,6 @@ const (
 // Fields are the parameters of a request that define a job.
 var Fields = []string{memberQuery, memberOnSuccess, memberOnError, memberRepeatable}
 
-// Size is the length in bytes of the definition as it is kept, as compact JSON:
-// {"query":"select 1"} has 20.
-func (d Definition) Size() int { return len(d.form()) }
-
 // form is the definition as the client wrote it, in compact JSON.
 func (d Definition) form() json.RawMessage {
 	o := object{{memberQuery, d.query(func(int) object { return nil })}}

@@ -29,10 +29,6 @@ const (
 	memberFallbackFailedReason = "fallback_failed_reason"
 )
 
-// secretMembers hold a key where it came with the definition; they are dropped as well,
-// wherever they stand.
-var secretMembers = []string{"api_key", "map_key"}
-
 // statusMembers are only the server's to say. Clients that send back what they
 // were shown send them too; they are dropped.
 var statusMembers = []string{

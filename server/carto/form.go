@@ -10,6 +10,12 @@ import (
 	"slashbatch/internal/problem"
 )
 
+// ParseForm reads a form or a query string. Unlike net/url it takes a semicolon for a part
+// of a value, as CartoDB does: who writes SQL into a form need not encode it.
+func ParseForm(text string) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
+}
+
 // mostBrackets bounds how deep a name of a form nests.
 const mostBrackets = 5
 
@@ -20,7 +26,8 @@ const mostBrackets = 5
 //
 // Numbers only give the order; gaps are closed. What such names could mean beyond
 // that is refused. All other names are left as they are. Values are texts, or
-// lists of them where a name has several. The error is an *InvalidError.
+// lists of them where a name has several. The error is an *InvalidError; with it come the
+// fields without what the brackets mean, for Size.
 func DecodeForm(values url.Values) (map[string]any, error) {
 	f := form{roots: map[string]*node{}}
 	out := map[string]any{}
@@ -41,9 +48,20 @@ func DecodeForm(values url.Values) (map[string]any, error) {
 		}
 	}
 	if err := invalid(f.problems); err != nil {
-		return nil, err
+		return flat(values), err
 	}
 	return out, nil
+}
+
+// flat has all values of a field in one list, whatever brackets follow its name.
+func flat(values url.Values) map[string]any {
+	out := map[string]any{}
+	for name, list := range values {
+		root, _, _ := strings.Cut(name, "[")
+		known, _ := out[root].([]any)
+		out[root] = append(known, texts(list)...)
+	}
+	return out
 }
 
 type form struct {

@@ -36,6 +36,7 @@ func TestDecodeForm(t *testing.T) {
 		{"query[-1]=a", o{"query": o{"-1": "a"}}},
 		{"query=a&onsuccess=b&onerror=c&repeatable=true", o{"query": "a", "onsuccess": "b", "onerror": "c", "repeatable": "true"}},
 		{"query=a&api_key=1&x[y=2&z[0]=3&z[0]=4&queryx[=5", o{"query": "a", "api_key": "1", "x[y": "2", "z[0]": l{"3", "4"}, "queryx[": "5"}},
+		{"query=a;+b;&onerror=;c", o{"query": "a; b;", "onerror": ";c"}},
 		{"query=[\"a\"]", o{"query": `["a"]`}},
 		{"query[a][b][c][d][e]=1", o{"query": o{"a": o{"b": o{"c": o{"d": o{"e": "1"}}}}}}},
 	} {
@@ -52,7 +53,7 @@ func TestDecodeForm(t *testing.T) {
 
 func form1(t testing.TB, form string) url.Values {
 	t.Helper()
-	values, err := url.ParseQuery(form)
+	values, err := ParseForm(form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +89,9 @@ func TestDecodeFormRefuses(t *testing.T) {
 			t.Errorf("%s is read as %v", c.form, got)
 		} else if err.Error() != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.form, err, c.want)
+		}
+		if count(got) != strings.Count(c.form, "=") {
+			t.Errorf("%s: the values %v are not all there are", c.form, got)
 		}
 	}
 }

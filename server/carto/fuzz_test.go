@@ -21,6 +21,8 @@ func FuzzParse(f *testing.F) {
 	}
 	for _, s := range []string{
 		`{"query":[{"query":"<\u2028\ud800","x":[1e999,-0.0,{"":null}]}]}`, `{"query":{"query":[{"query":"a","":0}],"":""}}`,
+		`{"query":[{"query":"\u0008\u000b\u007f\u2029","id":null,"repeatable":"true","status":"x","x":{"api_key":"k","y":[]}}],"onerror":null}`,
+		`{"api_key":"a\"b","x":{"map_key":"no"},"\u006dap_key" : "c","query":["api_key",":"]}`, `{"api_key":["x"],"map_key":1,"x":"api_key"}`,
 		`{"query":[1,null,{}]}`, `{"query":"\u0000"}`, `{"query":{"query":["a"],"onerror":"b"},"onerror":"c"}`,
 	} {
 		f.Add(s)
@@ -30,13 +32,30 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
+		keysFound(t, body, sent)
+		size := Size(sent)
 		d, err := Parse(sent)
 		if err != nil {
 			refused(t, err)
 			return
 		}
-		accepted(t, d)
+		accepted(t, d, size)
 	})
+}
+
+// keysFound checks that the keys in a document are found before it is decoded.
+func keysFound(t *testing.T, body string, sent map[string]any) {
+	t.Helper()
+	want := url.Values{}
+	for _, name := range KeyFields {
+		if key, ok := sent[name].(string); ok {
+			want.Set(name, key)
+		}
+	}
+	got, err := KeysInJSON([]byte(body))
+	if err != nil || got.Encode() != want.Encode() {
+		t.Errorf("the keys in %s: %v, %v; want %v", body, got, err, want)
+	}
 }
 
 func refused(t *testing.T, err error) {
@@ -47,14 +66,14 @@ func refused(t *testing.T, err error) {
 	}
 }
 
-func accepted(t *testing.T, d Definition) {
+func accepted(t *testing.T, d Definition, size int) {
 	t.Helper()
 	if len(d.Steps) == 0 || len(d.Steps) > MostSteps {
 		t.Fatalf("%d steps", len(d.Steps))
 	}
 	plan := d.Plan()
-	if d.Size() != len(plan.Form) || !json.Valid(plan.Form) {
-		t.Errorf("size %d of %s", d.Size(), plan.Form)
+	if size != len(plan.Form) || !json.Valid(plan.Form) {
+		t.Errorf("size %d of %s, which has %d", size, plan.Form, len(plan.Form))
 	}
 	document, err := plan.Encode()
 	if err != nil {
@@ -102,13 +121,20 @@ func FuzzDecodeForm(f *testing.F) {
 	for _, s := range []string{
 		"query=a&query=b", "query[]=a&query[]=b", "query[0]=a&query[1][query]=b", "query[query][0][query]=a&query[onsuccess]=d",
 		"query[999]=a&query[1000]=b", "query[0=a&onerror[=b", "query[a][b][c][d][e][f]=1", "query[][query]=a", "query%00[%ff]=%00&x[]=1",
+		"query=a;b&api_key=x;&api%5fkey=y&map_key", "query=%ff\u2028&onerror=%00",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, form string) {
-		values, err := url.ParseQuery(form)
+		values, err := ParseForm(form)
 		if err != nil {
 			return
+		}
+		keys := KeysInForm(form)
+		for _, name := range KeyFields {
+			if keys.Get(name) != values.Get(name) {
+				t.Errorf("the %s in %q: %q, want %q", name, form, keys.Get(name), values.Get(name))
+			}
 		}
 		decoded, err := DecodeForm(values)
 		if err != nil {
@@ -122,12 +148,13 @@ func FuzzDecodeForm(f *testing.F) {
 		if got := count(decoded); got != sent {
 			t.Errorf("%d values were sent, %d are read", sent, got)
 		}
+		size := Size(decoded)
 		d, err := Parse(decoded)
 		if err != nil {
 			refused(t, err)
 			return
 		}
-		accepted(t, d)
+		accepted(t, d, size)
 	})
 }
 

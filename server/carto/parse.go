@@ -217,10 +217,10 @@ var shownFirst = []string{memberOnSuccess, memberOnError, memberRepeatable, memb
 
 // dropped reports whether a member is not kept.
 func dropped(name string) bool {
-	return name == memberQuery || slices.Contains(statusMembers, name) || slices.Contains(secretMembers, name)
+	return name == memberQuery || slices.Contains(statusMembers, name) || slices.Contains(KeyFields, name)
 }
 
-// withoutSecrets is a value without the secret members of its objects.
+// withoutSecrets is a value without the KeyFields of its objects, wherever they stand.
 func withoutSecrets(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -229,7 +229,7 @@ func withoutSecrets(v any) any {
 		}
 	case map[string]any:
 		for name := range v {
-			if slices.Contains(secretMembers, name) {
+			if slices.Contains(KeyFields, name) {
 				delete(v, name)
 				continue
 			}

@@ -194,8 +194,13 @@ func TestSize(t *testing.T) {
 		{`{"query":"<é\u00e9>&"}`, 19}, // C-210: bytes
 		{`{"query":"a","onerror":"b","onsuccess":"c","repeatable":true}`, 61},
 		{`{"query":{"query":[{"onerror":"b","query":"a"}],"onsuccess":"c"}}`, 65},
+		{`{"query":["a",{"query":"b","status":"done","id":null,"x":[{"api_key":"1234","y":1e0}]}],"onerror":null}`, len(`{"query":["a",{"query":"b","x":[{"y":1e0}]}]}`)},
+		// What is no definition has a length, too.
+		{`{"query":["a",5,[null]],"other":"x"}`, len(`{"query":["a",5,[null]]}`)},
+		{`{"query":{"queries":["a"]},"onerror":{"x":true}}`, len(`{"query":{"queries":["a"]},"onerror":{"x":true}}`)},
+		{`{}`, len(`{"query":null}`)},
 	} {
-		if got := parse(t, c.body).Size(); got != c.want {
+		if got := Size(fields(t, c.body)); got != c.want {
 			t.Errorf("%.60s: got %d, want %d", c.body, got, c.want)
 		}
 	}
@@ -204,7 +209,7 @@ func TestSize(t *testing.T) {
 	body, _ := json.Marshal(map[string]any{"query": map[string]any{"query": []any{
 		map[string]any{"query": strings.Repeat("a", 16373), "onsuccess": t4(1)}, map[string]any{"query": t4(2), "onsuccess": t4(3)},
 	}}})
-	if got := parse(t, string(body)).Size(); got != 16561 {
+	if got := Size(fields(t, string(body))); got != 16561 {
 		t.Errorf("got %d, want 16561", got)
 	}
 }
