@@ -59,7 +59,7 @@ func TestSkipper(t *testing.T) {
 			p := make([]byte, size)
 			n, err := in.Read(p)
 			passed = append(passed, p[:n]...)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
