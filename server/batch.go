@@ -120,10 +120,18 @@ func embedded(r *http.Request) bool {
 func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.Status, error) {
 	spec := a.Endpoint.Spec
 	st := statement(a.Batch())
+	source, err := s.source(a, spec.Batch.DataSource)
+	if err != nil {
+		return jobs.Status{}, err
+	}
+	steps, err := s.source(a, spec.Batch.StepsDataSource)
+	if err != nil {
+		return jobs.Status{}, err
+	}
 	plan := jobs.Plan{
 		Kind: jobs.KindExport, Key: a.Key(), URL: a.Path() + query(a.Values()), Endpoint: spec.Name,
 		Owner: "shared", SpecDigest: a.Endpoint.Digest(),
-		Source: spec.Batch.DataSource, StepsSource: spec.Batch.StepsDataSource,
+		Source: source, StepsSource: steps,
 		SQL: st.SQL, Args: st.Args, OnSuccess: spec.Batch.OnSuccess, OnError: spec.Batch.OnError,
 		ResultURL: a.base + a.Path() + s.BatchPath + query(a.Values()),
 		FileName:  a.FileName("csv"), ContentType: "text/csv",

@@ -22,7 +22,8 @@ var pageFiles embed.FS
 var (
 	pageStyle = mustRead("pages/style.css")
 	pages     = template.Must(template.New("").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(pageStyle) },
+		"style":   func() template.CSS { return template.CSS(pageStyle) },
+		"grouped": groupedNumber,
 	}).ParseFS(pageFiles, "pages/*.html"))
 	// The style sheet is inside the page and admitted by its digest; no script,
 	// nothing from elsewhere.
@@ -51,13 +52,18 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, view any) 
 		return
 	}
 	header := w.Header()
+	pageHeaders(header)
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+// pageHeaders are those of every page.
+func pageHeaders(header http.Header) {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", pagePolicy)
 	header.Set("Referrer-Policy", "same-origin")
 	header.Set("X-Frame-Options", "DENY")
-	header.Set("Content-Length", strconv.Itoa(body.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes())
 }
 
 // statusView is what the status page shows, in words.
@@ -151,6 +157,14 @@ func plural(n int64, unit string) string {
 		return "1 " + unit
 	}
 	return grouped(n) + " " + unit + "s"
+}
+
+// groupedNumber is grouped for templates, where a number may be a pointer.
+func groupedNumber(n any) string {
+	if p, ok := n.(*int64); ok {
+		return grouped(*p)
+	}
+	return grouped(n.(int64))
 }
 
 // grouped writes 1234567 as 1,234,567.

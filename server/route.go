@@ -17,6 +17,8 @@ import (
 //	GET, HEAD        <endpoint path>/batch/status    pages, pollers    how it stands        status.go
 //	POST             <endpoint path>/batch/cancel    the status page   stop waiting         leave.go
 //	                 /api/{version}/sql/job, …       CARTO's clients   SQL jobs             sqljob.go
+//	GET, HEAD        /                               people, programs  the endpoints        home.go
+//	GET, HEAD        /openapi.json                   programs          OpenAPI 3.1          openapi.go
 //	GET              /healthz, /readyz               operators         alive, dependencies  health.go
 //	GET              /robots.txt                     crawlers          twins are not for them
 //
@@ -33,6 +35,8 @@ func (s *Server) routes() *mux.Router {
 	})
 	router.Handle("/healthz", s.handle(s.healthz)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/readyz", s.handle(s.readyz)).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/", s.handle(s.home)).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/openapi.json", s.handle(s.openapi)).Methods(http.MethodGet, http.MethodHead)
 	router.Handle("/robots.txt", s.handle(s.robots)).Methods(http.MethodGet, http.MethodHead)
 
 	if s.SQLEnabled {
@@ -47,9 +51,17 @@ func (s *Server) routes() *mux.Router {
 		s.twinRoute(router, twin, "", s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
 	}
 	for _, spec := range specs {
-		router.Handle(spec.Path, s.handle(s.read(spec))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
+		router.Handle(spec.Path, s.handle(s.read(spec, ""))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
 			return !s.likeFacade(r.URL.EscapedPath())
 		})
+	}
+	// After all paths as they are declared: one of them may end like an extension.
+	for _, spec := range specs {
+		for _, format := range readFormats {
+			if spec.LiteralEnd() {
+				router.Handle(spec.Path+"."+format.word, s.handle(s.read(spec, format.word))).Methods(http.MethodGet, http.MethodHead)
+			}
+		}
 	}
 	return router
 }

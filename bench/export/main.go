@@ -12,25 +12,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
+	"slashbatch/bench/site"
 	"slashbatch/internal/testenv"
-
-	"github.com/jackc/pgx/v5"
 )
 
 func main() {
@@ -54,11 +49,11 @@ const query = "SELECT id, stream, label, mass, fragile, sent_at FROM narrow WHER
 
 // prepare loads the rows and starts a service with its files in dir.
 func prepare(ctx context.Context, dir string, rows int, store string) (database string, s *service, err error) {
-	if database = os.Getenv(testenv.PostgresVar); database == "" {
-		return "", nil, errors.New("no services; use: scripts/services run -- go run ./bench/export")
+	if database, err = site.Database(); err != nil {
+		return "", nil, err
 	}
 	fmt.Printf("loading %d rows …\n", rows)
-	if err := load(ctx, database, rows); err != nil {
+	if err := site.Load(ctx, database, rows); err != nil {
 		return "", nil, err
 	}
 	s, err = startService(dir, database, store)
@@ -87,7 +82,7 @@ func crowd(ctx context.Context, rows, n int, store string) error {
 		err = errors.Join(err, <-failed)
 	}
 	fmt.Printf("%d exports of %d rows at once to %s: %.2f s\n", n, rows, store, time.Since(start).Seconds())
-	err = errors.Join(err, service.stop())
+	err = errors.Join(err, service.Stop())
 	service.usage(n)
 	return err
 }
@@ -107,33 +102,33 @@ func compare(ctx context.Context, rows, rounds int, store string) error {
 	for round := range rounds {
 		_, t, err := service.export(round, rows)
 		if err != nil {
-			return errors.Join(err, service.stop())
+			return errors.Join(err, service.Stop())
 		}
 		ours = append(ours, t)
 		copySQL := fmt.Sprintf(`\copy (%s) to stdout csv`, query)
-		t, err = shell(`psql -X "$1" -c "$2" | gzip -1 > "$3"`, database, copySQL, filepath.Join(dir, "psql.csv.gz"))
+		t, err = site.Shell(`psql -X "$1" -c "$2" | gzip -1 > "$3"`, database, copySQL, filepath.Join(dir, "psql.csv.gz"))
 		if err != nil {
-			return errors.Join(err, service.stop())
+			return errors.Join(err, service.Stop())
 		}
 		gzipped = append(gzipped, t)
-		t, err = shell(`psql -X "$1" -c "$2" > "$3"`, database, copySQL, filepath.Join(dir, "psql.csv"))
+		t, err = site.Shell(`psql -X "$1" -c "$2" > "$3"`, database, copySQL, filepath.Join(dir, "psql.csv"))
 		if err != nil {
-			return errors.Join(err, service.stop())
+			return errors.Join(err, service.Stop())
 		}
 		plain = append(plain, t)
 		fmt.Printf("round %d: slashbatch %.2fs, psql | gzip -1 %.2fs, psql > file %.2fs\n",
 			round+1, ours[round].Seconds(), gzipped[round].Seconds(), plain[round].Seconds())
 	}
-	if err := service.stop(); err != nil {
+	if err := service.Stop(); err != nil {
 		return err
 	}
 	fmt.Printf("\n%d rows to %s, times in seconds     min   median  max\n", rows, store)
 	line("slashbatch, request to published", ours)
 	line("psql \\copy | gzip -1 > file", gzipped)
 	line("psql \\copy > file", plain)
-	fmt.Printf("ratio to psql | gzip -1    %.2f   (medians)\n", median(ours).Seconds()/median(gzipped).Seconds())
-	fmt.Printf("ratio to psql > file       %.2f   (medians)\n", median(ours).Seconds()/median(plain).Seconds())
-	fmt.Printf("rows per second            %.2f million\n", float64(rows)/median(ours).Seconds()/1e6)
+	fmt.Printf("ratio to psql | gzip -1    %.2f   (medians)\n", site.Median(ours).Seconds()/site.Median(gzipped).Seconds())
+	fmt.Printf("ratio to psql > file       %.2f   (medians)\n", site.Median(ours).Seconds()/site.Median(plain).Seconds())
+	fmt.Printf("rows per second            %.2f million\n", float64(rows)/site.Median(ours).Seconds()/1e6)
 	service.usage(rounds)
 	return nil
 }
@@ -148,109 +143,33 @@ func (s *service) usage(exports int) {
 
 func line(name string, times []time.Duration) {
 	sorted := slices.Sorted(slices.Values(times))
-	fmt.Printf("%-36s  %5.2f  %5.2f  %5.2f\n", name, sorted[0].Seconds(), median(times).Seconds(), sorted[len(sorted)-1].Seconds())
+	fmt.Printf("%-36s  %5.2f  %5.2f  %5.2f\n", name, sorted[0].Seconds(), site.Median(times).Seconds(), sorted[len(sorted)-1].Seconds())
 }
 
-func median(times []time.Duration) time.Duration {
-	return slices.Sorted(slices.Values(times))[len(times)/2]
-}
+// service is a running slashbatch that is asked for exports.
+type service struct{ *site.Service }
 
-// load makes the same narrow rows each time.
-func load(ctx context.Context, database string, rows int) error {
-	conn, err := pgx.Connect(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	for _, sql := range []string{
-		"DROP TABLE IF EXISTS narrow",
-		"DROP SCHEMA IF EXISTS slashbatch CASCADE",
-		fmt.Sprintf(`CREATE UNLOGGED TABLE narrow AS
-			SELECT i AS id, 'AB-' || lpad((i %% 40)::text, 2, '0') AS stream, 'label ' || md5(i::text) AS label,
-			       ((i * 7919) %% 1000000 / 100.0)::numeric(10,2) AS mass, i %% 3 = 0 AS fragile,
-			       timestamptz '2020-01-01' + i * interval '13 seconds' AS sent_at
-			FROM generate_series(1::bigint, %d) i`, rows),
-		"VACUUM ANALYZE narrow",
-	} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shell runs a pipeline and times it.
-func shell(script string, args ...string) (time.Duration, error) {
-	start := time.Now()
-	command := exec.Command("bash", append([]string{"-o", "pipefail", "-c", script, "bash"}, args...)...)
-	command.Stderr = os.Stderr
-	err := command.Run()
-	return time.Since(start), err
-}
-
-// service is a running slashbatch: server and worker in one process.
-type service struct {
-	*exec.Cmd
-	base string
-}
+// endpoint has an {n} that makes each request another one, so that no result is found
+// ready.
+const endpoint = `
+- name: narrow
+  path: /narrow/{n}
+  query: ` + query + ` AND {n}::int >= 0
+  key: id
+`
 
 func startService(dir, database, store string) (*service, error) {
-	program := filepath.Join(dir, "slashbatch")
-	if out, err := exec.Command("go", "build", "-o", program, "slashbatch").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
-	}
-	cache := "file://" + filepath.Join(dir, "results")
+	cache := ""
 	if store == "s3" {
 		cache = os.Getenv(testenv.S3Var)
 	}
-	// {n} makes each request another one, so that no result is found ready.
-	config := fmt.Sprintf(`
-server: {listen: "127.0.0.1:0"}
-catalog: {url: %q}
-dataSources: {default: {url: %q, statementTimeout: 1h}}
-queue: {url: "memory:"}
-cache: {url: %q}
-batch: {process: {workers: 16}}
-auth: {anonymous: {running: 16}}
-endpoints:
-- name: narrow
-  path: /narrow/{n}
-  query: %s AND {n}::int >= 0
-  key: id
-endpointsDir: ""
-`, database, database, cache, query)
-	file := filepath.Join(dir, "config.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return nil, err
-	}
-	s := &service{Cmd: exec.Command(program, "serve", "-c", file)}
-	logs, err := s.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Start(); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(logs)
-	for lines.Scan() {
-		var entry struct{ Msg, Address string }
-		if json.Unmarshal(lines.Bytes(), &entry) != nil {
-			fmt.Fprintln(os.Stderr, lines.Text())
-		}
-		if entry.Msg == "listening" {
-			s.base = "http://" + entry.Address
-		}
-		if entry.Msg == "worker started" {
-			go func() { _, _ = io.Copy(io.Discard, logs) }() // what it says from here on is not for us
-			return s, nil
-		}
-	}
-	return nil, errors.New("the service did not start")
+	s, err := site.Start(dir, database, cache, endpoint)
+	return &service{s}, err
 }
 
 // export asks for the n-th export and waits until it is published.
 func (s *service) export(n, rows int) (bytes int64, took time.Duration, err error) {
-	url := fmt.Sprintf("%s/narrow/%d/batch", s.base, n)
+	url := fmt.Sprintf("%s/narrow/%d/batch", s.Base, n)
 	start := time.Now()
 	response, err := http.Post(url, "", nil)
 	if err != nil {
@@ -290,15 +209,4 @@ func (s *service) status(url string) (out status, err error) {
 	}
 	defer response.Body.Close()
 	return out, json.NewDecoder(response.Body).Decode(&out)
-}
-
-func (s *service) stop() error {
-	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	err := s.Wait()
-	if strings.Contains(fmt.Sprint(err), "signal") {
-		return nil
-	}
-	return err
 }

@@ -47,6 +47,8 @@ type App struct {
 	store    cache.Store
 	hub      *jobs.Hub
 	registry *server.Registry
+	service  *jobs.Service // of the queue that was reached
+	loaded   string        // the endpoint files, as they were read
 
 	// Addr is told the address that is served on, once requests are answered;
 	// for tests and the demo.
@@ -62,13 +64,14 @@ func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (
 		problems = append(problems, problem.Problem{File: c.File, Path: "queue.url", Message: "a memory queue is inside one process: a worker alone would wait for ever; use redis:// or postgres:"})
 	}
 	var specs []*endpoint.Spec
+	loaded := fingerprint(c.EndpointsDir)
 	if !roles.Work || roles.Serve { // a worker alone reads no specs: a job carries its plan
 		var more problem.List
 		specs, more = LoadSpecs(c)
 		problems = append(problems, more...)
 	}
 	a := &App{
-		config: c, roles: roles, log: log, specs: specs,
+		config: c, roles: roles, log: log, specs: specs, loaded: loaded,
 		sources: map[string]*rows.Source{}, hub: jobs.NewHub(), registry: server.NewRegistry(),
 	}
 	for name, source := range c.DataSources {
@@ -158,8 +161,8 @@ func workerID() string {
 
 // shared reports whether a data source is anybody's but one user's with SQL, who may
 // break it by themselves: that must not take the process out of service.
-func (a *App) shared(source string) bool {
-	for _, s := range a.specs {
+func (a *App) shared(source string, specs []*endpoint.Spec) bool {
+	for _, s := range specs {
 		if s.DataSource == source || s.Batch.DataSource == source || s.Batch.StepsDataSource == source {
 			return true
 		}
@@ -167,8 +170,15 @@ func (a *App) shared(source string) bool {
 	return !slices.ContainsFunc(a.config.Auth.Users, func(u config.User) bool { return u.DataSource == source })
 }
 
-func (a *App) server(q queue.Queue) *server.Server {
+// server answers for these endpoints. All servers of a process share one service.
+func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Registry) *server.Server {
 	c := a.config
+	if a.service == nil {
+		a.service = jobs.NewService(jobs.Options{
+			Queue: q, Catalog: a.catalog, Store: a.store, Sources: a.sources,
+			RetryHold: c.Batch.RetryHold.Std(), MinFresh: c.Batch.MinFresh.Std(),
+		})
+	}
 	users, sql := make([]server.User, len(c.Auth.Users)), false
 	for i, u := range c.Auth.Users {
 		l := u.Limits
@@ -189,16 +199,12 @@ func (a *App) server(q queue.Queue) *server.Server {
 	}
 	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
 	for name, source := range a.sources {
-		if a.shared(name) {
+		if a.shared(name, specs) {
 			checks["dataSources."+name] = source.Ping
 		}
 	}
 	return server.New(server.Options{
-		Specs: a.specs, Registry: a.registry,
-		Jobs: jobs.NewService(jobs.Options{
-			Queue: q, Catalog: a.catalog, Store: a.store, Sources: a.sources,
-			RetryHold: c.Batch.RetryHold.Std(), MinFresh: c.Batch.MinFresh.Std(),
-		}),
+		Specs: specs, Registry: registry, Jobs: a.service,
 		Hub: a.hub, Catalog: a.catalog, Store: a.store, Sources: a.sources, Log: a.log,
 		PublicURL: c.Server.PublicURL, TrustedProxies: c.Server.TrustedProxies, MaxBodyBytes: int64(c.Server.MaxBodyBytes),
 		Users:            users,

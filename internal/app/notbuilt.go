@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"slashbatch/internal/config"
 	"slashbatch/internal/problem"
@@ -26,7 +25,6 @@ func notBuilt(c *config.Config) problem.List {
 	refuse(c.Auth.Anonymous.TotalQueued != d.Auth.Anonymous.TotalQueued, "auth.anonymous.totalQueued", "leave it out")
 	refuse(len(c.Server.CORSOrigins) > 0, "server.corsOrigins", "leave it out")
 	refuse(c.Server.RateLimit != 0, "server.rateLimit", "leave it out")
-	refuse(c.EndpointsReload, "endpointsReload", "restart to read changed endpoints")
 	for i, u := range c.Auth.Users {
 		refuse(u.Customer != 0, fmt.Sprintf("auth.users[%d].customer", i), "leave it out")
 	}
@@ -36,9 +34,6 @@ func notBuilt(c *config.Config) problem.List {
 // specNotBuilt is the same for endpoint specs.
 func specNotBuilt(s *endpoint.Spec) problem.List {
 	var problems problem.List
-	if slices.Contains(s.Sources(), endpoint.UserSource) {
-		problems.Add("dataSource", "%q is not available in this version; name a data source", endpoint.UserSource)
-	}
 	if s.Batch.Enabled && s.Batch.ContentType != "text/csv" {
 		problems.Add("batch.contentType", "%s is not available in this version; text/csv is", s.Batch.ContentType)
 	}

@@ -68,7 +68,7 @@ func (a *App) Run(ctx, hard context.Context) error {
 		return err
 	}
 	defer func() { _ = q.Close() }() // nothing is sent any more
-	front.Set(a.server(q))
+	front.Set(a.server(q, a.specs, a.registry))
 	if a.Addr != nil && len(addresses) > 0 {
 		a.Addr(addresses[0])
 	}
@@ -77,6 +77,9 @@ func (a *App) Run(ctx, hard context.Context) error {
 	var tasks, work sync.WaitGroup
 	tasks.Go(func() { a.hub.Run(background, q) })
 	tasks.Go(func() { a.awaitEndpoints(background) })
+	if a.roles.Serve && a.config.EndpointsReload {
+		tasks.Go(func() { a.reload(background, q, front) })
+	}
 	if a.roles.Work {
 		worker := a.worker(q)
 		work.Go(func() { worker.Run(ctx, hard) })

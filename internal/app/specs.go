@@ -13,6 +13,7 @@ import (
 	"slashbatch/internal/config"
 	"slashbatch/internal/problem"
 	"slashbatch/internal/rows"
+	"slashbatch/server"
 	"slashbatch/server/endpoint"
 )
 
@@ -92,13 +93,17 @@ const describeTimeout = 20 * time.Second
 // describes. Endpoints whose database cannot be reached are left for later,
 // and returned as waiting.
 func (a *App) Describe(ctx context.Context) (waiting []*endpoint.Spec, problems problem.List) {
+	return a.describeAll(ctx, a.specs, a.registry)
+}
+
+func (a *App) describeAll(ctx context.Context, specs []*endpoint.Spec, registry *server.Registry) (waiting []*endpoint.Spec, problems problem.List) {
 	away := map[string]bool{} // asked once: a database that does not answer takes its time
-	for _, s := range a.specs {
+	for _, s := range specs {
 		if away[s.DataSource] {
 			waiting = append(waiting, s)
 			continue
 		}
-		found, err := a.describe(ctx, s)
+		found, err := a.describe(ctx, s, registry)
 		switch {
 		case err != nil:
 			a.log.Warn("endpoints wait for their database", "dataSource", s.DataSource, "endpoint", s.Name, "error", err)
@@ -110,11 +115,14 @@ func (a *App) Describe(ctx context.Context) (waiting []*endpoint.Spec, problems 
 	return waiting, problems
 }
 
-func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, error) {
-	if len(a.registry.Missing([]*endpoint.Spec{s})) == 0 {
+func (a *App) describe(ctx context.Context, s *endpoint.Spec, registry *server.Registry) (problem.List, error) {
+	if len(registry.Missing([]*endpoint.Spec{s})) == 0 {
 		return nil, nil
 	}
-	source, ok := a.sources[s.DataSource]
+	source, ok := a.describing(s.DataSource)
+	if !ok && s.DataSource == endpoint.UserSource {
+		return problem.List{{File: s.File, Path: "dataSource", Message: "no user has a data source, so nobody could ask"}}, nil
+	}
 	if !ok {
 		return nil, nil // LoadSpecs has told
 	}
@@ -122,7 +130,7 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, err
 	defer cancel()
 	description, err := source.Describe(ctx, s.Probe())
 	if refused(err) {
-		a.registry.Refuse(s.Name)
+		registry.Refuse(s.Name)
 		return problem.List{{File: s.File, Path: "query", Message: err.Error()}}, nil
 	}
 	if err != nil {
@@ -135,17 +143,29 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec) (problem.List, err
 	compiled, found := endpoint.Compile(s, described)
 	found = append(found, a.describeBatch(ctx, s)...)
 	if len(found) > 0 {
-		a.registry.Refuse(s.Name)
+		registry.Refuse(s.Name)
 		return found, nil
 	}
-	a.registry.Put(compiled)
+	registry.Put(compiled)
 	return nil, nil
+}
+
+// describing is where a data source's queries are described; one user's login stands for
+// those of all where each has their own.
+func (a *App) describing(name string) (*rows.Source, bool) {
+	for _, u := range a.config.Auth.Users {
+		if name == endpoint.UserSource && u.DataSource != "" {
+			name = u.DataSource
+		}
+	}
+	source, ok := a.sources[name]
+	return source, ok
 }
 
 // describeBatch asks whether exports can run where they are to run. When that
 // database is away they wait in the queue, so nothing else has to.
 func (a *App) describeBatch(ctx context.Context, s *endpoint.Spec) problem.List {
-	source, ok := a.sources[s.Batch.DataSource]
+	source, ok := a.describing(s.Batch.DataSource)
 	if !ok || !s.Batch.Enabled || s.Batch.DataSource == s.DataSource {
 		return nil
 	}

@@ -58,7 +58,9 @@ var may = []struct {
 	{"internal/cli", []string{"demo", "demo/postgres", "queue", "internal/app", "internal/config", "internal/problem"}},
 	{".", []string{"internal/cli"}},
 
-	{"bench/export", []string{"internal/testenv"}},
+	{"bench/site", []string{"internal/testenv"}},
+	{"bench/export", []string{"bench/site", "internal/testenv"}},
+	{"bench/read", []string{"bench/site"}},
 	// A module of its own, for what it compares with.
 	{"bench/drain", []string{"cache/catalog", "cache/filestore", "internal/rows", "internal/testenv", "jobs", "queue", "queue/redisqueue"}},
 }
@@ -67,9 +69,9 @@ var may = []struct {
 var drivers = map[string][]string{
 	"github.com/redis/go-redis/": {"queue/redisqueue", "bench/drain"},
 	"github.com/aws/":            {"cache/s3store"},
-	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "queue/pgqueue", "internal/pgtest", "demo", "demo/postgres", "bench/export"},
+	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "queue/pgqueue", "internal/pgtest", "demo", "demo/postgres", "bench/site"},
 	"github.com/gorilla/mux":     {"server"},
-	"net/http":                   {"server", "cache/s3store", "cache/storetest", "internal/app", "bench/export"},
+	"net/http":                   {"server", "cache/s3store", "cache/storetest", "internal/app", "bench/export", "bench/read"},
 }
 
 func TestImports(t *testing.T) {

@@ -46,7 +46,7 @@ func TestBrokenStep(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{endpoints: []string{brokenStepSpec}})
 	s.export("/broken-step")
-	s.eventually("the log tells of the step", func() bool { return s.log.count("a step failed", "division by zero") > 0 })
+	s.eventually("the log tells of the step", func() bool { return s.log.count("a step did not do what it was to do", "division by zero") > 0 })
 	if rows := query(t, s.db, "TABLE step_log"); len(rows) > 0 {
 		t.Errorf("half a step was done: %v", rows)
 	}

@@ -233,19 +233,21 @@ func TestFleet(t *testing.T) {
 			}
 		})
 	}
-	for i := range posts {
-		turns <- i
-	}
-	close(turns)
-	wg.Wait()
+	wg.Go(func() {
+		defer close(turns)
+		for i := range posts {
+			turns <- i
+		}
+	})
 
-	// The victim dies with claims in its hands.
+	// The victim dies with claims in its hands, while requests still come.
 	eventually(t, 30*time.Second, "worker 1 has finished something", func() bool { return victim.log.count("export finished") >= 3 })
 	held := f.running(t)
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	<-victim.ended
+	wg.Wait()
 
 	words := map[string]int{}
 	eventually(t, 2*time.Minute, "all complete", func() bool {

@@ -58,7 +58,7 @@ views:
 				`properties.id.match: prefix is for text, and this is int`,
 				`properties.label.type: the query gives string, not int; cast it in the query or leave the type out`,
 				`properties.raw.filterable: this column cannot be filtered by`,
-				`properties.log.sortable: this type has no order in PostgreSQL`,
+				`properties.log.sortable: this type has no order to sort and page by`,
 				`properties.attrs..x: expected names joined by single dots`,
 				`properties.attrs.day.type: expected string, int, numeric or bool inside json`,
 				`properties.label.x: the column label is string, not json`,

@@ -1,11 +1,13 @@
 package endpoint
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -70,6 +72,11 @@ var described = map[string]Described{
 			{"log", 114, "json"},
 			{`odd "name"`, 23, "int4"},
 			{"_hidden", 23, "int4"},
+			{"lab", 25, "text"},
+			{"run", 23, "int4"},
+			{"owner", 19, "name"},
+			{"story", 25, "text"},
+			{"words", 3614, "tsvector"},
 		},
 		Params: []uint32{25, 23, 19},
 	},
@@ -100,9 +107,40 @@ func compile(t testing.TB, name string) *Endpoint {
 	return e
 }
 
+// cursorPlaces finds cursors that are written as their values: _after=["a",null,"7"].
+var cursorPlaces = regexp.MustCompile(`_after=\[[^&]*\]`)
+
+// withCursor puts the cursor of the request without it in their place.
+func withCursor(t testing.TB, e *Endpoint, request string) string {
+	t.Helper()
+	return cursorPlaces.ReplaceAllStringFunc(request, func(place string) string {
+		var values []*string
+		text := strings.TrimPrefix(place, "_after=")
+		if err := json.Unmarshal([]byte(text), &values); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		var last [][]byte
+		for _, v := range values {
+			if v == nil {
+				last = append(last, nil)
+				continue
+			}
+			last = append(last, []byte(*v))
+		}
+		path, query, _ := strings.Cut(request, "?")
+		params, err := url.ParseQuery(strings.ReplaceAll(query, place, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		only := url.Values{paramSort: params[paramSort]}
+		return "_after=" + mustAsk(t, e, path+"?"+only.Encode()).Cursor(last)
+	})
+}
+
 // ask parses a request written as path and query, as user alice.
 func ask(t testing.TB, e *Endpoint, request string) (*Request, error) {
 	t.Helper()
+	request = withCursor(t, e, request)
 	path, query, _ := strings.Cut(request, "?")
 	var parts []string
 	for _, part := range strings.Split(strings.TrimPrefix(path, "/"), "/") {

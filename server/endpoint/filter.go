@@ -78,6 +78,10 @@ func (p *parser) filter(name string, values []string) {
 			p.problems.Add(shown(name), "expected %s%s", t.expected(), got(raw, property.sensitive))
 			continue
 		}
+		if op == equal && property.match == MatchFulltext && !searchable(value) {
+			p.problems.Add(shown(name), "has more than %d - without a word between them", mostNegations)
+			continue
+		}
 		canonical = append(canonical, value)
 	}
 	canonical = unique(canonical)

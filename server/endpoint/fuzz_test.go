@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -34,15 +35,26 @@ func grammar(e *Endpoint) *regexp.Regexp {
 	number := `\(CASE WHEN jsonb_typeof\(` + column + ` #> ` + arg + `text\[\]\) = 'number' THEN ` + place + `::numeric END\)`
 	operand := oneOf(append(texts, column, place, number)...)
 	bound := arg + oneOf("bool", "text", "bpchar", "int2", "int4", "int8", "float4", "float8", "numeric", "date", "timestamp", "timestamptz", "uuid")
-	condition := oneOf(
+	words := oneOf(column, `to_tsvector\('simple', `+operand+`\)`)
+	search := oneOf(
+		`websearch_to_tsquery\('simple', `+arg+`text\)`,
+		`ANY\(ARRAY\(SELECT websearch_to_tsquery\('simple', v\) FROM unnest\(`+arg+`text\[\]\) AS v\)\)`,
+	)
+	atom := oneOf(
 		operand+` (?:=|<|>|<=|>=|LIKE) `+bound,
 		operand+` (?:=|LIKE) ANY\(`+bound+`\[\]\)`,
 		operand+` IS (?:NOT )?NULL`,
+		words+` @@ `+search,
+		column+` (?:=|<|>|<=) \$[0-9]+`, // of a cursor, where no type is known
 	)
-	term := oneOf(column, place, number) + `(?: DESC)?`
-	return regexp.MustCompile(`^SELECT ` + oneOf(heads...) + ` FROM ` + regexp.QuoteMeta(e.Spec.from()) +
-		`(?: WHERE ` + condition + `(?: AND ` + condition + `)*)?` +
-		`(?: ORDER BY ` + term + `(?:, ` + term + `)*)?` +
+	// A cursor's condition is nested; whether its parentheses match is
+	// PostgreSQL's to tell, in TestStatementsRun.
+	condition := `\(*` + atom + `\)*`
+	order := oneOf(column, place, number)
+	term, number := order+`(?: DESC)?`, `[0-9]+(?: DESC)?`
+	return regexp.MustCompile(`^SELECT ` + oneOf(oneOf(heads...)+`(?:, `+order+`)*`, `count\(\*\)`) + ` FROM ` + regexp.QuoteMeta(e.Spec.from()) +
+		`(?: WHERE ` + condition + `(?: (?:AND|OR) ` + condition + `)*)?` +
+		`(?: ORDER BY ` + oneOf(term+`(?:, `+term+`)*`, number+`(?:, `+number+`)*`) + `)?` +
 		`(?: LIMIT ` + arg + `bigint)?(?: OFFSET ` + arg + `bigint)?$`)
 }
 
@@ -56,13 +68,34 @@ func seed(f *testing.F) {
 		"", "min-mass=1000&_view=compact", "label=a&label=b&_sort=-mass&_limit=5", "attrs.x'y=1&exists-attrs.z=false",
 		"mass=1e5&ratio=1e-3&sent_at=2026-01-31T12:00:00+01:00", `label="%5C{}`, "_sort=attrs.a%22b&min-attrs.size=3",
 		"id=123e4567-e89b-12d3-a456-426614174000&_offset=3&_format=csv", "state=');--&tags={a}", "odd+%22name%22=1",
+		"story=a&words=b&words=c&attrs.story=d", "_sort=-state&_sort=attrs.size&_sort=-attrs.x&_count=exact", "_sort=-tags&_sort=attrs&_delimiter=tab&_bom=1",
 	} {
-		f.Add(s, "AB-01", "5", "alice")
+		for _, last := range []string{"7", "x,7", "~,7", "1,~,x,7", "~,~,2,7"} {
+			f.Add(s, "AB-01", "5", "alice", last)
+		}
 	}
 }
 
-// FuzzParse: whatever is asked, the statement is one that the spec allows, its
-// arguments are text that PostgreSQL takes, and the canonical form means the same.
+// withLast returns the parameters with the cursor for a row whose order terms
+// have the values in last: joined by commas, ~ is NULL. Too few are repeated.
+func withLast(r *Request, params url.Values, last string) url.Values {
+	var values [][]byte
+	for list := strings.Split(last, ","); len(values) < r.OrderTerms(); {
+		for _, v := range list[:min(len(list), r.OrderTerms()-len(values))] {
+			if v == "~" {
+				values = append(values, nil)
+			} else {
+				values = append(values, []byte(v))
+			}
+		}
+	}
+	after := maps.Clone(params)
+	after[paramAfter], after[paramOffset] = []string{r.Cursor(values)}, nil
+	return after
+}
+
+// FuzzParse: whatever is asked, the statements are ones that the spec allows,
+// their arguments are text that PostgreSQL takes, and the canonical form means the same.
 func FuzzParse(f *testing.F) {
 	seed(f)
 	endpoints := fuzzed(f)
@@ -70,8 +103,7 @@ func FuzzParse(f *testing.F) {
 	for _, e := range endpoints {
 		grammars = append(grammars, grammar(e))
 	}
-	numbers := regexp.MustCompile(`\$([0-9]+)`)
-	f.Fuzz(func(t *testing.T, query, first, second, user string) {
+	f.Fuzz(func(t *testing.T, query, first, second, user, last string) {
 		params, err := url.ParseQuery(query)
 		if err != nil {
 			return
@@ -85,40 +117,49 @@ func FuzzParse(f *testing.F) {
 			if r == nil {
 				continue
 			}
-			for _, s := range []Statement{r.Interactive(), r.Batch()} {
-				if !grammars[i].MatchString(s.SQL) {
-					t.Errorf("not allowed: %s", s.SQL)
-				}
-				for n, a := range s.Args {
-					if !utf8.ValidString(a.Value) || strings.ContainsRune(a.Value, 0) {
-						t.Errorf("$%d is no text: %q", n+1, a.Value)
-					}
-				}
-				var used []int
-				for _, m := range numbers.FindAllStringSubmatch(s.SQL, -1) {
-					n, _ := strconv.Atoi(m[1])
-					used = append(used, n)
-				}
-				if most := slices.Max(used); most != len(s.Args) {
-					t.Errorf("%d arguments for %s", len(s.Args), s.SQL)
-				}
-			}
-			again, problems := e.Parse(Input{Vars: canonicalVars(r), Params: r.Values(), User: user})
+			checkRequest(t, grammars[i], r, user)
+			after, problems := e.Parse(Input{Vars: vars, Params: withLast(r, params, last), User: user})
 			if len(problems) > 0 {
-				t.Fatalf("the canonical form %s is refused: %v", r.Canonical(), problems)
+				t.Fatalf("its own cursor is refused: %v", problems)
 			}
-			if again.Key() != r.Key() {
-				t.Errorf("the canonical form has another key:\n%s\n%s", r.Key(), again.Key())
-			}
-			if diff := cmp.Diff(r.Batch(), again.Batch()); diff != "" {
-				t.Error(diff)
-			}
-			if diff := cmp.Diff(r.Interactive(), again.Interactive()); diff != "" {
-				t.Error(diff)
-			}
-			r.FileName("csv")
+			checkRequest(t, grammars[i], after, user)
 		}
 	})
+}
+
+var argumentPlaces = regexp.MustCompile(`\$([0-9]+)`)
+
+func checkRequest(t *testing.T, grammar *regexp.Regexp, r *Request, user string) {
+	for _, s := range statements(r) {
+		if !grammar.MatchString(s.SQL) {
+			t.Errorf("not allowed: %s", s.SQL)
+		}
+		for n, a := range s.Args {
+			if !utf8.ValidString(a.Value) || strings.ContainsRune(a.Value, 0) {
+				t.Errorf("$%d is no text: %q", n+1, a.Value)
+			}
+		}
+		// An argument that stands nowhere has no type, and fails.
+		used := map[int]bool{}
+		for _, m := range argumentPlaces.FindAllStringSubmatch(s.SQL, -1) {
+			n, _ := strconv.Atoi(m[1])
+			used[n] = true
+		}
+		if len(used) != len(s.Args) || len(used) > 0 && slices.Max(slices.Collect(maps.Keys(used))) != len(s.Args) {
+			t.Errorf("%d arguments for %s", len(s.Args), s.SQL)
+		}
+	}
+	again, problems := r.Endpoint.Parse(Input{Vars: canonicalVars(r), Params: r.Values(), User: user})
+	if len(problems) > 0 {
+		t.Fatalf("the canonical form %s is refused: %v", r.Canonical(), problems)
+	}
+	if again.Key() != r.Key() {
+		t.Errorf("the canonical form has another key:\n%s\n%s", r.Key(), again.Key())
+	}
+	if diff := cmp.Diff(statements(r), statements(again)); diff != "" {
+		t.Error(diff)
+	}
+	r.FileName("csv")
 }
 
 // FuzzKey: two requests share a key exactly when they mean the same statement.
@@ -129,22 +170,29 @@ func FuzzKey(f *testing.F) {
 		{"label=A", "label=a"},
 		{"_sort=mass&_sort=id", "_sort=mass"},
 		{"_limit=5", "_limit=05&_sort=id"},
+		{"_sort=-mass&_sort=label", "_sort=-mass&_sort=-label"},
 		{"mass=1.0", "mass=1"},
 		{"label=" + strings.Repeat("x", 200), "label=" + strings.Repeat("x", 201)},
 	} {
-		f.Add(s[0], "AB-01", s[1], "AB-01")
+		for _, last := range [][2]string{{"", ""}, {"7", "7"}, {"7", "8"}, {"7", ""}, {"~,7", "NULL,7"}, {"a,b", "a,,b"}} {
+			f.Add(s[0], "AB-01", last[0], s[1], "AB-01", last[1])
+		}
 	}
 	e := compile(f, "packages")
-	f.Fuzz(func(t *testing.T, queryA, streamA, queryB, streamB string) {
-		parse := func(query, stream string) *Request {
+	f.Fuzz(func(t *testing.T, queryA, streamA, lastA, queryB, streamB, lastB string) {
+		parse := func(query, stream, last string) *Request {
 			params, err := url.ParseQuery(query)
 			if err != nil {
 				return nil
 			}
-			r, _ := e.Parse(Input{Vars: map[string]string{"stream": stream}, Params: params})
+			vars := map[string]string{"stream": stream}
+			r, _ := e.Parse(Input{Vars: vars, Params: params})
+			if r != nil && last != "" {
+				r, _ = e.Parse(Input{Vars: vars, Params: withLast(r, params, last)})
+			}
 			return r
 		}
-		a, b := parse(queryA, streamA), parse(queryB, streamB)
+		a, b := parse(queryA, streamA, lastA), parse(queryB, streamB, lastB)
 		if a == nil || b == nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,7 +79,7 @@ type pair struct {
 }
 
 // pairs are the canonical parameters in order: filters by name and value, then
-// _view, _sort, _limit, _offset where they are not the defaults.
+// _view, _sort, _limit, _offset, _after where they are not the defaults.
 func (r *Request) pairs() []pair {
 	var pairs []pair
 	for _, f := range r.filters {
@@ -98,6 +99,9 @@ func (r *Request) pairs() []pair {
 	if r.offset > 0 {
 		pairs = append(pairs, pair{name: paramOffset, value: strconv.FormatInt(r.offset, 10)})
 	}
+	if r.after != nil {
+		pairs = append(pairs, pair{paramAfter, r.cursor(r.after), r.cursorSensitive()})
+	}
 	return pairs
 }
 
@@ -114,7 +118,12 @@ func (r *Request) Sensitive() bool {
 			return true
 		}
 	}
-	return false
+	return r.cursorSensitive()
+}
+
+// cursorSensitive reports whether the request has a cursor with such a value.
+func (r *Request) cursorSensitive() bool {
+	return r.after != nil && slices.ContainsFunc(r.terms(), func(o order) bool { return o.property.sensitive })
 }
 
 // Digest returns a digest of everything in the endpoint that decides which

@@ -25,7 +25,9 @@ func TestKeyIsTheSame(t *testing.T) {
 		{"empty filters", "label=&min-mass=", ""},
 		{"the default view", "_view=default", ""},
 		{"no offset", "_offset=0", ""},
-		{"format and control", "_format=csv&_wait=5&_fresh=true&_job=x", ""},
+		{"format and control", "_format=csv&_wait=5&_fresh=true&_job=x&_count=exact&_delimiter=tab&_bom=true&_safe=true", ""},
+		{"a cursor and no offset", `_after=["7"]&_offset=0`, `_after=["7"]`},
+		{"a cursor of a limited request goes by the key", `_limit=5&_sort=id&_after=["7"]`, `_limit=5&_after=["7"]`},
 		{"sorting after the key", "_sort=id&_sort=mass", "_sort=id"},
 		{"ties go by the key", "_sort=mass&_sort=id", "_sort=mass"},
 		{"a limit goes by the key", "_limit=5&_sort=id", "_limit=5"},
@@ -64,6 +66,11 @@ func TestKeyDiffers(t *testing.T) {
 		{"order of sorts", "_sort=mass&_sort=label", "_sort=label&_sort=mass"},
 		{"an order without limit is not the database's", "_sort=id", ""},
 		{"absence is not emptiness", "exists-label=false", ""},
+		{"a cursor", `_after=["7"]`, ""},
+		{"cursors", `_after=["7"]`, `_after=["8"]`},
+		{"NULL and its name in cursors", `_sort=label&_after=[null,"7"]`, `_sort=label&_after=["NULL","7"]`},
+		{"NULL and emptiness in cursors", `_sort=label&_after=[null,"7"]`, `_sort=label&_after=["","7"]`},
+		{"the order behind a cursor", `_sort=id&_after=["7"]`, `_after=["7"]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := mustAsk(t, e, "/stream/AB-01/package?"+c.a), mustAsk(t, e, "/stream/AB-01/package?"+c.b)

@@ -178,11 +178,9 @@ func (l *linter) properties() {
 			l.refuse(at+".type", "unknown type %q; known: %s", shown(p.Type), strings.Join(propertyTypes, ", "))
 		}
 		switch p.Match {
-		case "", MatchExact, MatchPrefix, MatchContains:
-		case "fulltext":
-			l.refuse(at+".match", "fulltext is not offered yet; use prefix or contains")
+		case "", MatchExact, MatchPrefix, MatchContains, MatchFulltext:
 		default:
-			l.refuse(at+".match", "expected exact, prefix or contains, got %q", shown(p.Match))
+			l.refuse(at+".match", "expected exact, prefix, contains or fulltext, got %q", shown(p.Match))
 		}
 	}
 }

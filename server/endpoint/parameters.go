@@ -1,7 +1,7 @@
 package endpoint
 
-// Parameter describes one parameter an endpoint takes, for its page and its
-// OpenAPI document.
+// Parameter describes one parameter an endpoint takes; see Document for more
+// about the endpoint.
 type Parameter struct {
 	Name string
 	// In is "path" or "query".
@@ -37,13 +37,31 @@ func (e *Endpoint) Parameters() []Parameter {
 			list = append(list, p.parameters()...)
 		}
 	}
-	views := sortedKeys(e.views)
-	return append(list,
-		Parameter{Name: paramView, In: "query", Kind: Text, Description: "Choice of columns.", Expected: "a view", Words: views},
-		Parameter{Name: paramSort, In: "query", Kind: Text, Description: "Order; a - before the name: descending.", Expected: "a column", Words: e.sortWords(), Repeatable: true},
-		Parameter{Name: paramLimit, In: "query", Kind: Int, Description: "Most rows.", Expected: "a whole number, 0 or more"},
-		Parameter{Name: paramOffset, In: "query", Kind: Int, Description: "Rows to skip.", Expected: "a whole number, 0 or more"},
-	)
+	for _, d := range e.directives() {
+		list = append(list, Parameter{
+			Name: d.Name, In: "query", Description: d.Description, Kind: kindOfWord(d.Type),
+			Expected: d.Expected, Words: d.Words, Repeatable: d.Repeatable,
+		})
+	}
+	return list
+}
+
+// directives describes the parameters that begin with _ and are an endpoint's
+// own; those about waiting belong to the batch twin's paths.
+func (e *Endpoint) directives() []DirectiveDocument {
+	flags := []string{"true", "false"}
+	return []DirectiveDocument{
+		{Name: paramView, Type: "string", Description: "Choice of columns.", Expected: "a view", Words: sortedKeys(e.views)},
+		{Name: paramSort, Type: "string", Description: "Order; a - before the name: descending.", Expected: "a column", Words: e.sortWords(), Repeatable: true},
+		{Name: paramLimit, Type: "int", Description: "Most rows.", Expected: "a whole number, 0 or more"},
+		{Name: paramOffset, Type: "int", Description: "Rows to skip.", Expected: "a whole number, 0 or more"},
+		{Name: paramAfter, Type: "string", Description: "Rows behind the last one of a page; not with _offset.", Expected: "a cursor, as the answer for that page gives it"},
+		{Name: paramFormat, Type: "string", Description: "Format of the answer.", Expected: "a format"},
+		{Name: paramCount, Type: "string", Description: "Have the rows counted that the filters choose.", Expected: "a way to count", Words: []string{CountExact, CountEstimated}},
+		{Name: paramDelimiter, Type: "string", Description: "What stands between the values of CSV.", Expected: "a delimiter", Words: delimiterWords()},
+		{Name: paramBOM, Type: "bool", Description: "A byte order mark before CSV, for Excel.", Expected: "true or false", Words: flags},
+		{Name: paramSafe, Type: "bool", Description: "No text in CSV that a spreadsheet would run as a formula.", Expected: "true or false", Words: flags},
+	}
 }
 
 // inOrder returns the properties: columns in order, each followed by the places
@@ -61,28 +79,38 @@ func (e *Endpoint) inOrder() []*property {
 	return list
 }
 
+// operators are those that filters of the property may have.
+func (p *property) operators() []operator {
+	var list []operator
+	if p.typ.kind != JSON {
+		list = append(list, equal)
+	}
+	if p.typ.ranged {
+		list = append(list, above, below, atLeast, atMost)
+	}
+	return append(list, exists)
+}
+
 // parameters are the filters of one property.
 func (p *property) parameters() []Parameter {
 	var list []Parameter
-	base := Parameter{In: "query", Description: p.declared.Description, Kind: p.typ.kind, Expected: p.typ.expected(), Sensitive: p.sensitive}
-	if p.typ.kind != JSON {
-		one := base
-		one.Name, one.Repeatable = p.name, true
-		if p.match != MatchExact {
-			one.Expected = "text to match (" + p.match + ")"
+	for _, op := range p.operators() {
+		one := Parameter{
+			Name: string(op) + p.name, In: "query", Description: p.declared.Description, Kind: p.typ.kind,
+			Expected: p.typ.expected(), Sensitive: p.sensitive,
+		}
+		switch op {
+		case equal:
+			one.Repeatable = true
+			if p.match != MatchExact {
+				one.Expected = "text to match (" + p.match + ")"
+			}
+		case exists:
+			one.Kind, one.Expected, one.Words = Bool, "true or false", []string{"true", "false"}
 		}
 		list = append(list, one)
 	}
-	if p.typ.ranged {
-		for _, op := range []operator{above, atLeast, below, atMost} {
-			one := base
-			one.Name = string(op) + p.name
-			list = append(list, one)
-		}
-	}
-	one := base
-	one.Name, one.Kind, one.Expected, one.Words = string(exists)+p.name, Bool, "true or false", []string{"true", "false"}
-	return append(list, one)
+	return list
 }
 
 // sortWords are the values of _sort over columns and declared places.

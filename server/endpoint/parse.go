@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"slashbatch/internal/problem"
 )
@@ -21,23 +19,6 @@ type Input struct {
 	User string
 }
 
-// The directives, by name.
-const (
-	paramLimit  = "_limit"
-	paramOffset = "_offset"
-	paramSort   = "_sort"
-	paramView   = "_view"
-	paramFormat = "_format"
-	paramWait   = "_wait"
-	paramFresh  = "_fresh"
-	paramJob    = "_job"
-)
-
-var directives = []string{paramLimit, paramOffset, paramSort, paramView, paramFormat, paramWait, paramFresh, paramJob}
-
-// mostSorts bounds the terms of one order.
-const mostSorts = 100
-
 // mostProblems bounds the problems told about one request.
 const mostProblems = 50
 
@@ -50,6 +31,8 @@ func (e *Endpoint) Parse(in Input) (*Request, problem.List) {
 	for _, name := range sortedKeys(in.Params) {
 		p.parameter(name, in.Params[name])
 	}
+	p.request.normalise()
+	p.after()
 	if n := len(p.problems); n > 0 {
 		if n > mostProblems {
 			p.problems = p.problems[:mostProblems]
@@ -57,7 +40,6 @@ func (e *Endpoint) Parse(in Input) (*Request, problem.List) {
 		}
 		return nil, p.problems
 	}
-	p.request.normalise()
 	return p.request, nil
 }
 
@@ -66,6 +48,10 @@ type parser struct {
 	request  *Request
 	problems problem.List
 	unknown  int
+	// cursor is _after, to be read when the order is known.
+	cursor string
+	// misordered tells that the order is not known, since it has problems.
+	misordered bool
 }
 
 // variables reads the path's variables and the user.
@@ -134,9 +120,13 @@ func (p *parser) parameter(name string, raw []string) {
 		p.problems.Add(shown(strings.ReplaceAll(name, "\x00", "\uFFFD")), "the parameter's name %s", wrong)
 		return
 	}
+	most := mostValueBytes
+	if name == paramAfter {
+		most = mostCursorBytes // It holds several values.
+	}
 	var values []string
 	for _, v := range raw {
-		if wrong := checkText(v); wrong != "" {
+		if wrong := checkTextOf(v, most); wrong != "" {
 			p.problems.Add(shown(name), "%s", wrong)
 			return
 		}
@@ -151,83 +141,6 @@ func (p *parser) parameter(name string, raw []string) {
 		p.unknownParameter(name)
 	default:
 		p.filter(name, values)
-	}
-}
-
-func (p *parser) directive(name string, values []string) {
-	r := p.request
-	if name == paramSort {
-		p.sort(values)
-		return
-	}
-	values = unique(values)
-	if len(values) == 0 {
-		return
-	}
-	if len(values) > 1 {
-		p.problems.Add(name, "given twice, with different values")
-		return
-	}
-	value := values[0]
-	switch name {
-	case paramLimit:
-		if n, ok := p.count(name, value); ok {
-			r.limit, r.Capped = &n, n > p.endpoint.Spec.HardLimit
-		}
-	case paramOffset:
-		r.offset, _ = p.count(name, value)
-	case paramView:
-		if _, ok := p.endpoint.views[value]; !ok {
-			known := sortedKeys(p.endpoint.views)
-			p.problems.Add(name, "unknown view %q%s; known: %s", shown(value), didYouMean(value, known), strings.Join(known, ", "))
-			return
-		}
-		r.View = value
-	case paramFormat:
-		r.Control.Format = value
-	case paramWait:
-		n, err := strconv.ParseUint(value, 10, 31)
-		if err != nil {
-			p.problems.Add(name, "expected seconds as a whole number, got %q", shown(value))
-		}
-		r.Control.Wait, r.Control.Waits = time.Duration(n)*time.Second, true
-	case paramFresh:
-		fresh, ok := canonicalBool(value)
-		if !ok {
-			p.problems.Add(name, "expected true or false, got %q", shown(value))
-		}
-		r.Control.Fresh = fresh == "true"
-	case paramJob:
-		r.Control.Job = value
-	}
-}
-
-func (p *parser) count(name, value string) (int64, bool) {
-	n, err := strconv.ParseUint(value, 10, 63)
-	if err != nil {
-		p.problems.Add(name, "expected a whole number, 0 or more, got %q", shown(value))
-	}
-	return int64(n), err == nil
-}
-
-func (p *parser) sort(values []string) {
-	if len(values) > mostSorts {
-		p.problems.Add(paramSort, "has %d values; at most %d", len(values), mostSorts)
-		return
-	}
-	for _, value := range values {
-		name, descending := strings.CutPrefix(value, "-")
-		if !descending {
-			name = unplus(name)
-		}
-		property := p.endpoint.find(name)
-		if property == nil || !property.sortable {
-			p.problems.Add(paramSort, "cannot sort by %q; known: %s (- before it: descending)", shown(name), strings.Join(p.endpoint.sortable(), ", "))
-			continue
-		}
-		if !slices.ContainsFunc(p.request.sorts, func(o order) bool { return o.property.name == property.name }) {
-			p.request.sorts = append(p.request.sorts, order{property, descending})
-		}
 	}
 }
 

@@ -102,6 +102,13 @@ func TestParametersAreTaken(t *testing.T) {
 				continue
 			}
 			values := p.Words
+			if p.Name == paramAfter {
+				first, problems := e.Parse(Input{Vars: vars, User: "alice"})
+				if len(problems) > 0 {
+					t.Fatal(problems)
+				}
+				values = []string{first.Cursor([][]byte{[]byte("1")})}
+			}
 			if values == nil {
 				values = []string{value[p.Kind]}
 			}

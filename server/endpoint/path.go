@@ -96,6 +96,10 @@ func (s *Spec) Variables() []string {
 	return names
 }
 
+// LiteralEnd reports whether the path ends in a literal segment, behind which an
+// extension can name a format.
+func (s *Spec) LiteralEnd() bool { return !s.segments[len(s.segments)-1].variable }
+
 // Match returns the variables of a path given as decoded segments, or false
 // when it is not a path of this endpoint. Patterns are not looked at: a
 // value they refuse is a problem of the request, not another path.

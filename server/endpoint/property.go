@@ -10,6 +10,8 @@ const (
 	MatchExact    = "exact"
 	MatchPrefix   = "prefix"
 	MatchContains = "contains"
+	// MatchFulltext finds words, with the syntax of web searches.
+	MatchFulltext = "fulltext"
 )
 
 // property is a column, or a declared place inside a json column, as requests
@@ -24,7 +26,9 @@ type property struct {
 	sortable   bool
 	sensitive  bool
 	match      string
-	declared   Property
+	// vector tells that it is a tsvector, ready for full text search.
+	vector   bool
+	declared Property
 }
 
 // columns makes a property of every column.
@@ -49,6 +53,7 @@ func (c *compiler) columns() {
 			filterable: t.kind != Bytes && !strings.HasPrefix(col.Name, "_"),
 			sortable:   t.sortable,
 			match:      MatchExact,
+			vector:     col.OID == oidTsvector,
 		}
 		if declared, ok := c.spec.Properties[col.Name]; ok {
 			c.declare(p, declared)
@@ -72,7 +77,7 @@ func (c *compiler) declare(p *property, declared Property) {
 	}
 	if f := declared.Sortable; f != nil {
 		if *f && !p.sortable {
-			c.problems.Add(at+".sortable", "this type has no order in PostgreSQL")
+			c.problems.Add(at+".sortable", "this type has no order to sort and page by")
 		}
 		p.sortable = *f
 	}

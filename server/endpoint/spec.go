@@ -123,11 +123,22 @@ type Property struct {
 	Description string
 	// Filterable says whether it may be used in filters. Defaults to true, except for bytea.
 	Filterable *bool
-	// Sortable says whether _sort may name it. Defaults to whether its type has an order.
+	// Sortable says whether _sort may name it. Defaults to whether its type has
+	// an order. Cursors of pages in that order hold its values, also where the
+	// view does not show it. PostgreSQL orders composite types and domains over
+	// enums, but does not compare them with a cursor's text: give false, or
+	// cast them in the query.
 	Sortable *bool
-	// Match says how a text filter compares: exact (the default), prefix, or contains.
+	// Match says how a text filter compares: exact (the default), prefix,
+	// contains, or fulltext. The last finds the words of a web search ("quoted
+	// phrase", or, -without) as they stand, in no language's grammar; it is
+	// also for tsvector columns. What an index must have to help is
+	// to_tsvector('simple', column), or the tsvector column itself; and where
+	// texts may be long, only a column is safe: PostgreSQL makes no tsvector of
+	// a text with a megabyte of different words, so that the query would fail.
 	Match string
-	// Sensitive keeps filter values out of keys, file names, messages and logs.
+	// Sensitive keeps filter values, and cursors in its order, out of keys, file
+	// names, messages and logs.
 	Sensitive bool
 }
 

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"math"
 	"strconv"
 	"strings"
 )
@@ -22,7 +23,41 @@ type Arg struct {
 // asked rows, the soft limit when none was asked, never more than the hard
 // limit; always in a total order.
 func (r *Request) Interactive() Statement {
-	return r.statement(r.Limit(), true, true)
+	w := r.begin()
+	w.rows(r)
+	w.after(r)
+	w.order(r.terms())
+	w.cut(r.Limit(), true, r.offset)
+	return w.statement()
+}
+
+// Page is Interactive for answers that tell where the next page begins: it gives
+// one row more, if there is one, so that the asker knows of a next page, and
+// behind the view's columns the values for Cursor, as many as OrderTerms says.
+// A request for no rows gets none.
+func (r *Request) Page() Statement {
+	w := r.begin()
+	w.write("SELECT ")
+	w.columns(r.Columns())
+	for _, expression := range w.expressions(r.terms()) {
+		w.write(", ", expression)
+	}
+	w.from(r)
+	w.after(r)
+	// By place rather than by name: a name could be that of two columns here.
+	w.write(" ORDER BY ")
+	for i, o := range r.terms() {
+		if i > 0 {
+			w.write(", ")
+		}
+		w.write(strconv.Itoa(len(r.Columns())+i+1), o.direction())
+	}
+	limit := r.Limit()
+	if limit > 0 && limit < math.MaxInt64 {
+		limit++
+	}
+	w.cut(limit, true, r.offset)
+	return w.statement()
 }
 
 // Batch returns the statement of a batch: all rows, or as many as an explicit
@@ -36,20 +71,68 @@ func (r *Request) Batch() Statement {
 		}
 		limited = true
 	}
-	return r.statement(limit, limited, len(r.sorts) > 0 || r.bounded())
+	w := r.begin()
+	w.rows(r)
+	w.after(r)
+	if len(r.sorts) > 0 || r.bounded() {
+		w.order(r.terms())
+	}
+	w.cut(limit, limited, r.offset)
+	return w.statement()
+}
+
+// Count returns the statement whose one row and column is the number of rows
+// that the request's path and filters choose, whatever limit, offset and cursor
+// it has.
+func (r *Request) Count() Statement {
+	w := r.begin()
+	w.write("SELECT count(*)")
+	w.from(r)
+	return w.statement()
+}
+
+// Rows returns the statement of the rows that Count counts, in no order. It is
+// for EXPLAIN, which has the planner's estimate of their number.
+func (r *Request) Rows() Statement {
+	w := r.begin()
+	w.rows(r)
+	return w.statement()
 }
 
 // writer builds a statement; only it writes SQL text.
 type writer struct {
 	sql  strings.Builder
 	args []Arg
+	// filtered tells that there is a WHERE.
+	filtered bool
+	// ordered are the expressions of the order, once they are needed: a place
+	// inside json is bound once, so that PostgreSQL sees that it is the same.
+	ordered []string
 }
 
-// bind adds an argument and returns its place, cast to the type: "$3::int4".
-func (w *writer) bind(value, cast string) string {
-	w.args = append(w.args, Arg{Value: value})
-	return "$" + strconv.Itoa(len(w.args)) + "::" + cast
+// begin returns a writer with the arguments of the spec's query bound.
+func (r *Request) begin() *writer {
+	w := &writer{args: []Arg{}}
+	for _, name := range r.Endpoint.Spec.query.params {
+		value := r.vars[name].bound
+		if name == UserParameter {
+			value = r.user
+		}
+		w.args = append(w.args, Arg{Value: value})
+	}
+	return w
 }
+
+func (w *writer) statement() Statement { return Statement{SQL: w.sql.String(), Args: w.args} }
+
+// place adds an argument and returns its place: "$3". PostgreSQL infers the type.
+func (w *writer) place(value string) string {
+	w.args = append(w.args, Arg{Value: value})
+	return "$" + strconv.Itoa(len(w.args))
+}
+
+// bind is place with a cast to the type: "$3::int4".
+func (w *writer) bind(value, cast string) string { return w.place(value) + "::" + cast }
 
 func (w *writer) write(parts ...string) {
 	for _, part := range parts {
@@ -57,123 +140,47 @@ func (w *writer) write(parts ...string) {
 	}
 }
 
-func (r *Request) statement(limit int64, limited, ordered bool) Statement {
-	spec := r.Endpoint.Spec
-	w := &writer{args: []Arg{}}
-	for _, name := range spec.query.params {
-		value := r.vars[name].bound
-		if name == UserParameter {
-			value = r.user
-		}
-		w.args = append(w.args, Arg{Value: value})
-	}
+// rows writes the SELECT of a request's columns and filters.
+func (w *writer) rows(r *Request) {
 	w.write("SELECT ")
-	for i, column := range r.Columns() {
+	w.columns(r.Columns())
+	w.from(r)
+}
+
+func (w *writer) columns(columns []Column) {
+	for i, column := range columns {
 		if i > 0 {
 			w.write(", ")
 		}
 		w.write(identifier(column.Name))
 	}
-	w.write(" FROM ", spec.from())
-	for i, f := range r.filters {
-		if i == 0 {
-			w.write(" WHERE ")
-		} else {
-			w.write(" AND ")
-		}
+}
+
+// from writes the query and the filters.
+func (w *writer) from(r *Request) {
+	w.write(" FROM ", r.Endpoint.Spec.from())
+	for _, f := range r.filters {
+		w.and()
 		w.condition(f)
 	}
-	if ordered {
-		w.order(r.sorts, r.Endpoint.properties[spec.Key])
+}
+
+// and begins one more condition that every row fulfils.
+func (w *writer) and() {
+	if w.filtered {
+		w.write(" AND ")
+		return
 	}
+	w.write(" WHERE ")
+	w.filtered = true
+}
+
+func (w *writer) cut(limit int64, limited bool, offset int64) {
 	if limited {
 		w.write(" LIMIT ", w.bind(strconv.FormatInt(limit, 10), "bigint"))
 	}
-	if r.offset > 0 {
-		w.write(" OFFSET ", w.bind(strconv.FormatInt(r.offset, 10), "bigint"))
-	}
-	return Statement{SQL: w.sql.String(), Args: w.args}
-}
-
-// condition writes one filter.
-func (w *writer) condition(f filter) {
-	p := f.property
-	if f.operator == exists {
-		word := " IS NOT NULL"
-		if f.values[0] == "false" {
-			word = " IS NULL"
-		}
-		w.write(w.presence(p), word)
-		return
-	}
-	operand := w.operand(p)
-	if sign, ok := comparison[f.operator]; ok {
-		w.write(operand, " ", sign, " ", w.bind(f.values[0], p.typ.cast))
-		return
-	}
-	values, sign, cast := f.values, " = ", p.typ.cast
-	if p.match != MatchExact {
-		sign, cast = " LIKE ", "text"
-		values = make([]string, len(f.values))
-		for i, v := range f.values {
-			values[i] = likePattern(p.match, v)
-		}
-	}
-	if len(values) == 1 {
-		w.write(operand, sign, w.bind(values[0], cast))
-		return
-	}
-	w.write(operand, sign, "ANY(", w.bind(arrayLiteral(values), cast+"[]"), ")")
-}
-
-// operand returns the expression whose values a filter compares or a sort
-// orders by.
-func (w *writer) operand(p *property) string {
-	column := identifier(p.column)
-	switch {
-	case p.path != nil && p.typ.cast == "numeric":
-		// Only a JSON number is cast, so that no row can make the query fail.
-		place := w.bind(arrayLiteral(p.path), "text[]")
-		return "(CASE WHEN jsonb_typeof(" + column + " #> " + place + ") = 'number' THEN (" + column + " #>> " + place + ")::numeric END)"
-	case p.path != nil:
-		return "(" + column + " #>> " + w.bind(arrayLiteral(p.path), "text[]") + ")"
-	case p.typ.kind == Other:
-		return column + "::text"
-	}
-	return column
-}
-
-// presence returns the expression that exists- asks about.
-func (w *writer) presence(p *property) string {
-	if p.path != nil {
-		return "(" + identifier(p.column) + " #>> " + w.bind(arrayLiteral(p.path), "text[]") + ")"
-	}
-	return identifier(p.column)
-}
-
-// order writes the sort terms, ties by the key.
-func (w *writer) order(sorts []order, key *property) {
-	w.write(" ORDER BY ")
-	tied := true
-	for i, o := range sorts {
-		if i > 0 {
-			w.write(", ")
-		}
-		if o.property.path != nil {
-			w.write(w.operand(o.property))
-		} else {
-			w.write(identifier(o.property.column))
-		}
-		if o.descending {
-			w.write(" DESC")
-		}
-		tied = tied && o.property != key
-	}
-	if tied {
-		if len(sorts) > 0 {
-			w.write(", ")
-		}
-		w.write(identifier(key.column))
+	if offset > 0 {
+		w.write(" OFFSET ", w.bind(strconv.FormatInt(offset, 10), "bigint"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -21,10 +22,13 @@ const (
 )
 
 // checkText returns what makes a text unfit for PostgreSQL or for us, or "".
-func checkText(s string) string {
+func checkText(s string) string { return checkTextOf(s, mostValueBytes) }
+
+// checkTextOf is checkText for texts of at most so many bytes.
+func checkTextOf(s string, most int) string {
 	switch {
-	case len(s) > mostValueBytes:
-		return "is longer than 8192 bytes"
+	case len(s) > most:
+		return fmt.Sprintf("is longer than %d bytes", most)
 	case !utf8.ValidString(s):
 		return "is not valid UTF-8"
 	case strings.IndexByte(s, 0) >= 0:
