@@ -56,6 +56,9 @@ func (s *Server) understandTwin(w http.ResponseWriter, r *http.Request, spec *en
 	if f := a.Control.Format; f != "" && f != "csv" {
 		return ask{}, &httpError{Status: http.StatusNotAcceptable, Detail: "exports of this endpoint come as csv"}
 	}
+	if c := a.Control; c.BOM || c.Safe || c.Delimiter != 0 && c.Delimiter != ',' {
+		return ask{}, &httpError{Status: http.StatusNotAcceptable, Detail: "exports come as CSV with commas; _delimiter, _bom and _safe are for interactive answers"}
+	}
 	return a, nil
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/url"
+	"strconv"
 
 	"slashbatch/internal/rows"
 	"slashbatch/server/endpoint"
@@ -31,15 +32,18 @@ func (p *page) counted() *rows.Count {
 	return p.count
 }
 
-// next is the URL of the rows after the last one, "" when there are none, or none that
-// can be told apart.
+// next is the URL of the rows after the last one, "" when there are none. Where the last
+// row makes no cursor, an offset has to do.
 func (p *page) next() string {
 	if !p.more || p.last == nil {
 		return ""
 	}
 	values, ok := p.Next(p.last)
 	if !ok {
-		return ""
+		if values = p.Values(); values.Has("_after") {
+			return ""
+		}
+		values.Set("_offset", strconv.FormatInt(p.Offset()+p.seen, 10))
 	}
 	return p.link(values, nil)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"html"
+	"strings"
 
 	"slashbatch/internal/rows"
 )
@@ -45,13 +46,26 @@ func (s *tableSink) Columns(columns []rows.Column) error {
 	s.cells = nil
 	for i, c := range s.page.Columns() {
 		number, cell := rows.IsNumber(columns[i].OID), "<td>"
-		if number {
+		switch {
+		case number:
 			cell = `<td class="n">`
+		case unbroken(c.TypeName):
+			cell = `<td class="u">`
 		}
 		s.cells = append(s.cells, []byte(cell))
 		view.Columns = append(view.Columns, tableColumn{c.Name, c.TypeName, number})
 	}
 	return s.write("table.html", view)
+}
+
+// unbroken tells of types whose values are short, and are read worse on two lines.
+func unbroken(typeName string) bool {
+	for _, prefix := range []string{"timestamp", "date", "time", "uuid", "boolean"} {
+		if strings.HasPrefix(typeName, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *tableSink) Row(values [][]byte) error {

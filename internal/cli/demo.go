@@ -142,6 +142,7 @@ func welcome(base, database, key string) string {
 	return strings.NewReplacer("BASE", base, "DATABASE", database, "KEY", key).Replace(`
 slashbatch is running. Try these in a browser:
 
+  the endpoints BASE/
   rows now      BASE/stream/AB-01/package?min-mass=1000
   as an export  BASE/package/batch
   how it stands BASE/package/batch/status
