@@ -25,6 +25,7 @@ func fleet(t *testing.T, workers bool) (front, worker *service) {
 	return front, worker
 }
 
+// S-092: a process without workers leaves the work to another one, and serves the result.
 func TestS092AnotherProcessWorks(t *testing.T) {
 	t.Parallel()
 	front, worker := fleet(t, false)

@@ -31,10 +31,11 @@ const patience = 30 * time.Second
 type service struct {
 	t   *testing.T
 	url string
-	// db is the database that its data sources read, folder its store.
-	db, folder string
-	log        *lines
-	stop       func()
+	// db is the database that its data sources read, folder its store, endpoints the folder
+	// of its specs.
+	db, folder, endpoints string
+	log                   *lines
+	stop                  func()
 }
 
 // setup is what a test wants different from the usual service.
@@ -101,17 +102,24 @@ func start(t *testing.T, o setup) *service {
 	return s
 }
 
+// in is the service for a subtest.
+func (s *service) in(t *testing.T) *service {
+	one := *s
+	one.t = t
+	return &one
+}
+
 // writeConfig writes configuration and endpoint files and returns the path of
 // the former.
 func writeConfig(t *testing.T, s *service, o setup) string {
 	t.Helper()
 	dir := t.TempDir()
-	endpoints := filepath.Join(dir, "endpoints")
-	if err := os.Mkdir(endpoints, 0o700); err != nil {
+	s.endpoints = filepath.Join(dir, "endpoints")
+	if err := os.Mkdir(s.endpoints, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for i, text := range append([]string{specs}, o.endpoints...) {
-		write(t, filepath.Join(endpoints, fmt.Sprintf("%02d.yaml", i)), text)
+		write(t, filepath.Join(s.endpoints, fmt.Sprintf("%02d.yaml", i)), text)
 	}
 	tree := map[string]any{}
 	for path, value := range map[string]any{
@@ -121,7 +129,7 @@ func writeConfig(t *testing.T, s *service, o setup) string {
 		"dataSources.batch.url":        s.db,
 		"queue.url":                    "memory:",
 		"cache.url":                    "file://" + s.folder,
-		"endpointsDir":                 endpoints,
+		"endpointsDir":                 s.endpoints,
 		"batch.process.enabled":        !o.idle,
 		"batch.process.drain":          "1s",
 		"batch.process.retryInit":      "50ms",

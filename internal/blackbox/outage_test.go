@@ -23,6 +23,7 @@ func wantDown(t *testing.T, a answer) {
 	}
 }
 
+// S-097: a database that is down at start is waited for.
 func TestS097DatabaseDownAtStart(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

@@ -55,8 +55,9 @@ func TestProblemDocument(t *testing.T) {
 func TestEveryProblemAtOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true})
-	const bad = "size=x&min-mass=y&_limit=-1&_sort=nothing&_view=nothing&unknown=1&at=yesterday&ref=1&raw=1&exists-mass=maybe&_fresh=perhaps&_wait=soon&day=2026-02-30"
-	want := []string{"_fresh", "_limit", "_sort", "_view", "_wait", "at", "day", "exists-mass", "min-mass", "raw", "ref", "size", "unknown"}
+	const bad = "size=x&min-mass=y&_limit=-1&_sort=nothing&_view=nothing&unknown=1&at=yesterday&ref=1&raw=1&exists-mass=maybe&_fresh=perhaps&_wait=soon&day=2026-02-30" +
+		"&_count=maybe&_delimiter=pipe&_bom=perhaps&_safe=2&_after=x&_offset=-1&mineq-day=soon&exists-nothing=true&ok=maybe"
+	want := []string{"_after", "_bom", "_count", "_delimiter", "_fresh", "_limit", "_offset", "_safe", "_sort", "_view", "_wait", "at", "day", "exists-mass", "exists-nothing", "min-mass", "mineq-day", "ok", "raw", "ref", "size", "unknown"}
 	for _, a := range []answer{s.get("/item?" + bad), s.get("/item/batch?" + bad), s.post("/item/batch", form(bad))} {
 		p := decode[problem](t, a.wantCode(t, http.StatusBadRequest))
 		if got := p.names(); !slices.Equal(got, want) {

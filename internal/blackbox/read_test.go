@@ -154,8 +154,11 @@ func TestReadMeta(t *testing.T) {
 	at := func(target string) string { return s.url + target }
 	want := meta{
 		ID: at("/item?_limit=100&_offset=1&label=a&label=b"), Limit: 5, Offset: 1, Capped: true,
-		HasFormat: []string{at("/item?_format=json&_limit=100&_offset=1&label=a&label=b"), at("/item?_format=csv&_limit=100&_offset=1&label=a&label=b")},
-		Batch:     at("/item/batch?_limit=100&_offset=1&label=a&label=b"),
+		HasFormat: []string{
+			at("/item?_format=json&_limit=100&_offset=1&label=a&label=b"), at("/item?_format=csv&_limit=100&_offset=1&label=a&label=b"),
+			at("/item?_format=ndjson&_limit=100&_offset=1&label=a&label=b"), at("/item?_format=html&_limit=100&_offset=1&label=a&label=b"),
+		},
+		Batch: at("/item/batch?_limit=100&_offset=1&label=a&label=b"),
 	}
 	if diff := cmp.Diff(want, get("/item?label=b&_offset=1&label=a&_limit=100")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -223,21 +226,4 @@ func TestReadCaching(t *testing.T) {
 		t.Errorf("HEAD: body %q, length %d", head.body, head.length)
 	}
 	s.get("/item?nothing=1").wantCode(t, http.StatusBadRequest).wantHeader(t, "Cache-Control", "no-store")
-}
-
-const slowSpec = `
-name: slow
-path: /slow
-query: SELECT 1 AS id FROM pg_sleep(30)
-key: id
-`
-
-// A query that takes too long says where its answer can be had.
-func TestReadTimeout(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{endpoints: []string{slowSpec}, settings: map[string]any{"dataSources.default.statementTimeout": "100ms"}})
-	a := s.get("/slow?id=1").wantCode(t, http.StatusGatewayTimeout)
-	if p := decode[problem](t, a); p.BatchURL != s.url+"/slow/batch?id=1" {
-		t.Errorf("batchUrl %q", p.BatchURL)
-	}
 }

@@ -1,13 +1,44 @@
 package blackbox
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+
+	"slashbatch/internal/app"
+	"slashbatch/internal/config"
+	"slashbatch/internal/pgtest"
 )
 
 // The lines of SAPI-NT that are about configuration.
 
+// refusal starts a service that must not start, and returns the problems that it tells.
+func refusal(t *testing.T, o setup) string {
+	t.Helper()
+	s := &service{t: t, db: pgtest.New(t), folder: t.TempDir(), log: &lines{}}
+	execute(t, s.db, schema)
+	c, problems := config.Load(writeConfig(t, s, o), nil)
+	if len(problems) == 0 {
+		var a *app.App
+		a, problems = app.New(t.Context(), c, app.Roles{Serve: true}, slog.New(slog.NewJSONHandler(s.log, nil)))
+		defer a.Close()
+		if len(problems) == 0 {
+			_, problems = a.Describe(t.Context())
+		}
+	}
+	if len(problems) == 0 {
+		t.Fatal("it would start")
+	}
+	var told strings.Builder
+	for _, p := range problems {
+		fmt.Fprintln(&told, p)
+	}
+	return told.String()
+}
+
+// S-093: without a twin /batch is a 404 and queues nothing.
 func TestS093NoTwin(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*service{
@@ -27,6 +58,7 @@ func TestS093NoTwin(t *testing.T) {
 	}
 }
 
+// S-094: the segment can be another than /batch.
 func TestS094BatchPath(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{settings: map[string]any{"batch.path": "/export"}})
@@ -54,6 +86,7 @@ key: id
 batch: {dataSource: batch}
 `
 
+// S-095: batches run on batch.dataSource.
 func TestS095BatchDataSource(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{endpoints: []string{sessionSpec}})
@@ -63,5 +96,43 @@ func TestS095BatchDataSource(t *testing.T) {
 	}
 	if got, want := s.export("/session").body, head+"1,slashbatch batch,on,repeatable read,UTC\r\n"; got != want {
 		t.Errorf("batch: %q, want %q", got, want)
+	}
+}
+
+const otherTypeSpec = `
+name: other-type
+path: /other-type
+query: SELECT id FROM item
+key: id
+batch: {contentType: application/json}
+`
+
+// S-096: batch.contentType is the type of the file, _format chooses another. Only csv is made
+// so far: what cannot be made is refused rather than ignored, and Accept never chooses.
+func TestS096BatchContentType(t *testing.T) {
+	t.Parallel()
+	s := start(t, setup{})
+	const request = "/item?_view=id&_sort=id"
+	s.export(request)
+	for _, accept := range []string{"application/json", "text/html", "application/x-ndjson", "text/csv"} {
+		a := s.get(twin(request), header("Accept", accept)).wantCode(t, http.StatusOK)
+		if a.wantHeader(t, "Content-Type", "text/csv; charset=utf-8"); a.body != allIDs {
+			t.Errorf("Accept %s: %q", accept, a.body)
+		}
+	}
+	if a := s.get(twin(request)+"&_format=csv").wantCode(t, http.StatusOK); a.body != allIDs {
+		t.Errorf("_format=csv gives %q", a.body)
+	}
+	for _, word := range []string{"html", "toml"} {
+		p := decode[problem](t, s.post("/item/batch?_format="+word).wantCode(t, http.StatusNotAcceptable))
+		if !strings.Contains(p.Detail, "csv") {
+			t.Errorf("_format=%s: %q does not say what there is", word, p.Detail)
+		}
+	}
+	if d := s.status("/item/batch/status"); d.Status != "Unknown" {
+		t.Errorf("status is %s, want Unknown: a file that cannot be made is not queued", d.Status)
+	}
+	if told := refusal(t, setup{endpoints: []string{otherTypeSpec}}); !strings.Contains(told, "batch.contentType") {
+		t.Errorf("the start tells %s", told)
 	}
 }

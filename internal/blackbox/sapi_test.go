@@ -9,10 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The tests TestS… are the lines of SAPI-NT's HTTP batch endpoint, by their numbers.
+// The tests TestS… are the lines of SAPI-NT's HTTP batch endpoint, by their numbers: S-080 to
+// S-091 here, S-092 in fleet_test.go, S-093 to S-096 in sapi_config_test.go, S-097 in
+// outage_test.go, S-098 to S-105 in sapi_status_test.go.
 
 const allIDs = "id\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n"
 
+// S-080: a GET that is not cached queues, and redirects to the status.
 func TestS080GetQueuesAndRedirects(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true})
@@ -30,6 +33,7 @@ func TestS080GetQueuesAndRedirects(t *testing.T) {
 	}
 }
 
+// S-081: a GET that is cached gives the file, text/csv by default.
 func TestS081GetServesTheResult(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -40,6 +44,7 @@ func TestS081GetServesTheResult(t *testing.T) {
 	}
 }
 
+// S-082: a POST queues, and redirects to the status.
 func TestS082PostQueuesAndRedirects(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true})
@@ -55,6 +60,7 @@ func TestS082PostQueuesAndRedirects(t *testing.T) {
 	}
 }
 
+// S-083: a POST of what is queued makes no second job.
 func TestS083PostAgainMakesNoSecondJob(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true})
@@ -71,6 +77,7 @@ func TestS083PostAgainMakesNoSecondJob(t *testing.T) {
 	}
 }
 
+// S-084: a POST of what is complete redirects, and gives no data.
 func TestS084PostOfAReadyExportRedirects(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -81,6 +88,7 @@ func TestS084PostOfAReadyExportRedirects(t *testing.T) {
 	}
 }
 
+// S-085: the status has at least key and status.
 func TestS085StatusIsJSON(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true})
@@ -92,6 +100,7 @@ func TestS085StatusIsJSON(t *testing.T) {
 	}
 }
 
+// S-086: the file is what the interactive request gives.
 func TestS086BatchEqualsInteractive(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -110,6 +119,7 @@ func TestS086BatchEqualsInteractive(t *testing.T) {
 	}
 }
 
+// S-087: the soft limit is for interactive requests only.
 func TestS087NoSoftLimitInBatch(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -121,6 +131,7 @@ func TestS087NoSoftLimitInBatch(t *testing.T) {
 	}
 }
 
+// S-088: _limit counts in a batch.
 func TestS088LimitCountsInBatch(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -132,6 +143,7 @@ func TestS088LimitCountsInBatch(t *testing.T) {
 	}
 }
 
+// S-089: a query that fails is Failed, with a line in the log.
 func TestS089FailureHasAReason(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{})
@@ -145,6 +157,7 @@ func TestS089FailureHasAReason(t *testing.T) {
 	}
 }
 
+// S-090: a failed request is queued again by POST, by GET once batch.retryHold is over, by looking never.
 func TestS090FailedIsQueuedAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{settings: map[string]any{"batch.retryHold": "1h"}})
@@ -169,6 +182,7 @@ key: id
 batch: {retry: 1}
 `
 
+// S-091: retry r is r + 1 runs, then the next request is taken.
 func TestS091Retry(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{endpoints: []string{retriedSpec}, settings: map[string]any{"batch.process.retry": 2, "batch.process.workers.export": 1}})
@@ -186,116 +200,6 @@ func TestS091Retry(t *testing.T) {
 	}
 	if rows := query(t, s.db, "SELECT count(*) FROM step_log"); rows[0][0] != "1" {
 		t.Errorf("onerror ran %s times, want once, after the last attempt", rows[0][0])
-	}
-}
-
-func TestS098URLDelivers(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{})
-	file := s.export("/group/AB/item?_sort=-id")
-	d := s.status("/group/AB/item/batch/status?_sort=-id")
-	if want := s.url + "/group/AB/item/batch?_sort=-id"; d.URL != want {
-		t.Errorf("url %q, want %q", d.URL, want)
-	}
-	if a := s.get(d.URL).wantCode(t, http.StatusOK); a.body != file.body {
-		t.Errorf("url delivers %q", a.body)
-	}
-}
-
-func TestS100StatusPageForBrowsers(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{idle: true})
-	s.post("/item/batch")
-	for accept, want := range map[string]string{
-		"":                                  "application/json",
-		"*/*":                               "application/json",
-		"application/json":                  "application/json",
-		"application/json, text/html":       "text/html; charset=utf-8",
-		"application/json, text/html;q=0.5": "application/json",
-		"text/html":                         "text/html; charset=utf-8",
-		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "text/html; charset=utf-8",
-		"text/*": "application/json",
-	} {
-		var with []func(*http.Request)
-		if accept != "" {
-			with = append(with, header("Accept", accept))
-		}
-		if got := s.get("/item/batch/status", with...).wantCode(t, http.StatusOK).header.Get("Content-Type"); got != want {
-			t.Errorf("Accept %q: %s, want %s", accept, got, want)
-		}
-	}
-}
-
-func TestS101GzipDownload(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{})
-	plain := s.export("/item?_view=wide")
-	zipped := s.get("/item/batch?_view=wide", header("Accept-Encoding", "gzip")).wantCode(t, http.StatusOK)
-	zipped.wantHeader(t, "Content-Encoding", "gzip").wantHeader(t, "Content-Type", "text/csv; charset=utf-8")
-	if got := inflated(t, zipped.body); got != plain.body {
-		t.Errorf("inflated it is %q, want %q", got, plain.body)
-	}
-}
-
-func TestS102PollingTheBatchURL(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{})
-	open := shut(t, s.db)
-	follow := *client
-	follow.CheckRedirect = nil
-	poll := func() string {
-		response, err := follow.Get(s.url + "/gated/batch?_view=default")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-		return mediaType
-	}
-	for range 3 {
-		if got := poll(); got != "application/json" {
-			t.Fatalf("while it runs: %s, want the status", got)
-		}
-	}
-	open()
-	s.eventually("text/csv", func() bool { return poll() == "text/csv" })
-}
-
-func TestS103RepeatedFilterIsOneJob(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{})
-	if got, want := s.export("/item?label=plain&label=last&_view=id&_sort=id").body, "id\r\n1\r\n8\r\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	// The same values in another order are the same request.
-	s.get("/item/batch?_sort=id&label=last&label=plain&_view=id&label=last").wantCode(t, http.StatusOK)
-}
-
-func TestS104BadParametersAreRefusedAtOnce(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{idle: true})
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead, http.MethodDelete} {
-		s.do(method, "/item/batch?size=many").wantCode(t, http.StatusBadRequest)
-	}
-	s.get("/item/batch/status?size=many").wantCode(t, http.StatusBadRequest)
-	if d := s.status(s.post("/item/batch").location(t)); *d.PositionInQueue != 1 {
-		t.Errorf("the first good request is in place %d, want 1: nothing was queued before", *d.PositionInQueue)
-	}
-}
-
-func TestS105UnknownRequest(t *testing.T) {
-	t.Parallel()
-	s := start(t, setup{idle: true})
-	for range 2 { // looking did not queue it
-		d := s.status("/item/batch/status?label=x")
-		d.answer.wantCode(t, http.StatusNotFound)
-		if d.Status != "Unknown" || d.Key == "" {
-			t.Errorf("status %q, key %q", d.Status, d.Key)
-		}
-	}
-	page := s.get("/item/batch/status?label=x", browser).wantCode(t, http.StatusNotFound)
-	if !strings.Contains(page.body, `action="/item/batch?label=x"`) {
-		t.Errorf("the page does not offer to start it:\n%s", page.body)
 	}
 }
 
