@@ -37,13 +37,10 @@ func offered(spec *endpoint.Spec) (out []readFormat) {
 	return out
 }
 
-// chooseFormat chooses by _format, then by the extension of the path, then by Accept.
-func chooseFormat(r *http.Request, request *endpoint.Request, extension string) (readFormat, error) {
+// chooseFormat chooses by _format, else by Accept.
+func chooseFormat(r *http.Request, request *endpoint.Request) (readFormat, error) {
 	formats := offered(request.Endpoint.Spec)
 	word := request.Control.Format
-	if word == "" {
-		word = extension
-	}
 	var words []string
 	var best readFormat
 	bestQ := 0.0

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -19,7 +20,9 @@ func (s *Server) read(spec *endpoint.Spec, extension string) handler {
 		if s.offersBatch(spec) && prefersAsync(r) {
 			return s.accept(w, r, a)
 		}
-		format, err := chooseFormat(r, a.Request, extension)
+		// Links to other pages are by _format: the canonical path has no extension.
+		a.Control.Format = cmp.Or(a.Control.Format, extension)
+		format, err := chooseFormat(r, a.Request)
 		if err != nil {
 			return err
 		}

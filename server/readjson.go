@@ -20,8 +20,16 @@ const itemsHead = `{"items":[`
 
 func newJSONSink(out *answer, p *page) rows.Sink { return &jsonSink{out: out, page: p} }
 
+// newJSON knows the columns' types by name as well: an array of any type is an array.
+func newJSON(p *page, columns []rows.Column) *rows.JSON {
+	for i, c := range p.Columns() {
+		columns[i].Type = c.TypeName
+	}
+	return rows.NewJSON(columns)
+}
+
 func (s *jsonSink) Columns(columns []rows.Column) error {
-	s.json = rows.NewJSON(columns)
+	s.json = newJSON(s.page, columns)
 	s.out.buffer = append(s.out.buffer, itemsHead...)
 	return nil
 }

@@ -27,13 +27,14 @@ func (s *csvSink) Row(values [][]byte) error {
 // ndjsonSink writes one object per line.
 type ndjsonSink struct {
 	out  *answer
+	page *page
 	json *rows.JSON
 }
 
-func newNDJSONSink(out *answer, _ *page) rows.Sink { return &ndjsonSink{out: out} }
+func newNDJSONSink(out *answer, p *page) rows.Sink { return &ndjsonSink{out: out, page: p} }
 
 func (s *ndjsonSink) Columns(columns []rows.Column) error {
-	s.json = rows.NewJSON(columns)
+	s.json = newJSON(s.page, columns)
 	return nil
 }
 

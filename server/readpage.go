@@ -33,16 +33,14 @@ func (p *page) counted() *rows.Count {
 }
 
 // next is the URL of the rows after the last one, "" when there are none. Where the last
-// row makes no cursor, an offset has to do.
+// row makes no cursor, as one too long for a URL, an offset has to do.
 func (p *page) next() string {
 	if !p.more || p.last == nil {
 		return ""
 	}
 	values, ok := p.Next(p.last)
 	if !ok {
-		if values = p.Values(); values.Has("_after") {
-			return ""
-		}
+		values = p.Values()
 		values.Set("_offset", strconv.FormatInt(p.Offset()+p.seen, 10))
 	}
 	return p.link(values, nil)

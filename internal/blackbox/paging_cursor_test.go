@@ -42,7 +42,6 @@ func TestForeignCursor(t *testing.T) {
 		"a longer order":        "/walk?_sort=n&_sort=word&_after=" + byN,
 		"no order":              "/walk?_after=" + byN,
 		"of another endpoint":   "/capped?_after=" + s.cursor("/walk"),
-		"with an offset":        "/walk?_sort=n&_offset=5&_after=" + byN,
 		"two of them":           "/walk?_sort=n&_after=" + byN + "&_after=" + s.cursor("/walk?_sort=n&_limit=3"),
 		"a word":                "/walk?_sort=n&_after=next",
 		"a number":              "/walk?_after=7",

@@ -23,7 +23,7 @@ hardLimit: 1000000
 const sleepySpec = `
 name: sleepy
 path: /sleepy
-query: SELECT 1 AS id FROM pg_sleep(3600)
+query: SELECT 1 AS id FROM pg_sleep(60)
 key: id
 `
 

@@ -21,7 +21,7 @@ type JSON struct {
 func NewJSON(columns []Column) *JSON {
 	j := &JSON{columns: columns, kinds: make([]kind, len(columns)), names: make([][]byte, len(columns))}
 	for i, c := range columns {
-		j.kinds[i] = kindOf(c.OID)
+		j.kinds[i] = kindOfColumn(c)
 		j.names[i] = append(appendJSONString(nil, []byte(c.Name)), ':')
 	}
 	return j

@@ -1,5 +1,7 @@
 package rows
 
+import "strings"
+
 // Column is one column of a described query.
 type Column struct {
 	Name string
@@ -50,7 +52,17 @@ const (
 var arrays = map[uint32]uint32{
 	1000: OIDBool, 1005: OIDInt2, 1007: OIDInt4, 1016: OIDInt8, 1009: OIDText, 1015: OIDText, 1014: OIDText,
 	1021: OIDFloat4, 1022: OIDFloat8, 1231: OIDNumeric, 2951: OIDUUID, 1182: OIDDate,
-	1115: OIDTimestamp, 1185: OIDTimestamptz, 199: OIDJSON, 3807: OIDJSONB,
+	1115: OIDTimestamp, 1185: OIDTimestamptz, 199: OIDJSON, 3807: OIDJSONB, 1001: OIDBytea, 1028: OIDOid, 1183: OIDTime,
+}
+
+// kindOfColumn is kindOf, and knows an array of any other type where the column says so:
+// its elements are text.
+func kindOfColumn(c Column) kind {
+	k := kindOf(c.OID)
+	if k == kindText && strings.HasSuffix(c.Type, "[]") {
+		return kindArray
+	}
+	return k
 }
 
 func kindOf(oid uint32) kind {

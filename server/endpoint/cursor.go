@@ -49,8 +49,8 @@ func (r *Request) Cursor(last [][]byte) string {
 }
 
 // Next returns the canonical parameters of the page behind the row that Cursor
-// is about, or false where there is no cursor. A page that an offset led to is
-// left by the cursor alone.
+// is about, or false where there is no cursor: then an offset has to do, counted
+// from the last cursor. The next cursor makes it needless again.
 func (r *Request) Next(last [][]byte) (url.Values, bool) {
 	cursor := r.Cursor(last)
 	if cursor == "" {
@@ -130,9 +130,6 @@ func (p *parser) after() {
 	r := p.request
 	if p.cursor == "" {
 		return
-	}
-	if r.offset > 0 {
-		p.problems.Add(paramOffset, "cannot be given with _after, which says already where to begin")
 	}
 	digest, values, ok := readCursor(p.cursor)
 	switch {
