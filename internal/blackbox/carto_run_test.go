@@ -117,7 +117,7 @@ func TestCartoSessions(t *testing.T) {
 	t.Run("nothing of the step before is left", func(t *testing.T) {
 		s := s.in(t)
 		leave := "create temp table leak (a int); set work_mem = '1234kB'; set search_path = pg_catalog; prepare leak as select 1; select pg_advisory_lock(7); listen leak; select set_config('batch.job_id', 'stale', false)"
-		look := "select to_regclass('pg_temp.leak') as temp, current_setting('work_mem') as memory, current_setting('search_path') as path, (select count(*) from pg_prepared_statements where name = 'leak') as prepared, (select count(*) from pg_locks where locktype = 'advisory') as locks, current_setting('batch.job_id', true) <> 'stale' or current_setting('batch.job_id', true) is null as fresh"
+		look := "select to_regclass('pg_temp.leak') as temp, current_setting('work_mem') as memory, current_setting('search_path') as path, (select count(*) from pg_prepared_statements where name = 'leak') as prepared, (select count(*) from pg_locks where locktype = 'advisory' and objid = 7 and database = (select oid from pg_database where datname = current_database())) as locks, current_setting('batch.job_id', true) <> 'stale' or current_setting('batch.job_id', true) is null as fresh"
 		want := "temp,memory,path,prepared,locks,fresh\r\n,4MB,\"\"\"$user\"\", public\",0,0,true\r\n"
 		one := s.run(list(t, leave, look))
 		if got := s.result(one).body; got != want {
