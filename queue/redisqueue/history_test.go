@@ -1,6 +1,7 @@
 package redisqueue
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -70,7 +71,8 @@ func TestHistoryIsTrimmed(t *testing.T) {
 	ctx := t.Context()
 	enqueue(t, q, "ann")
 	for range 1000 {
-		if _, _, err := q.Cancel(ctx, enqueue(t, q, "ann").ID); err != nil {
+		// The record may be gone before the script that ends the job reads it for its answer.
+		if _, _, err := q.Cancel(ctx, enqueue(t, q, "ann").ID); err != nil && !errors.Is(err, queue.ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
