@@ -113,6 +113,10 @@ func abandon(pg *pgconn.PgConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), abandonWait)
 	defer cancel()
 	_ = pg.Close(ctx) // either way the pool throws it away
+	// A statement that was given up has its connection closed in the background, once a
+	// cancel request has been answered, which may take long. The database notices at once,
+	// or within client_connection_check_interval, that nobody is there.
+	_ = pg.Conn().Close()
 }
 
 // begin opens the transaction and returns the time of its snapshot.

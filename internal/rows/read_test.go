@@ -15,7 +15,7 @@ import (
 
 // patience is how long a test waits for what has to happen at once, on a machine that may
 // be busy with everything else.
-const patience = time.Minute
+const patience = 10 * time.Second
 
 // place is a database, a source over it, and a connection to look on.
 type place struct {
