@@ -39,6 +39,9 @@ func left(answer any, err error) (queue.Left, queue.Job, error) {
 	if len(fields) != 2 {
 		return "", queue.Job{}, malformed(answer)
 	}
+	if fields[1] == nil { // kept so shortly that it was gone before the answer
+		return "", queue.Job{}, queue.ErrNotFound
+	}
 	how, _ := fields[0].(string)
 	j, err := decodeView(fields[1])
 	return queue.Left(how), j, err
