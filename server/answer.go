@@ -40,10 +40,15 @@ func (a *answer) flush() error {
 	return nil
 }
 
+// ender is a sink that has last words, once all rows are written.
+type ender interface{ end() error }
+
 // end writes what is left, after the sink's own last words.
 func (a *answer) end(sink rows.Sink) error {
-	if closer, ok := sink.(interface{ end() }); ok {
-		closer.end()
+	if ender, ok := sink.(ender); ok {
+		if err := ender.end(); err != nil {
+			return err
+		}
 	}
 	if a.long {
 		if a.r.Method == http.MethodHead {

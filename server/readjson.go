@@ -44,21 +44,24 @@ func (s *jsonSink) Row(values [][]byte) error {
 	return s.out.flush()
 }
 
-func (s *jsonSink) end() {
+func (s *jsonSink) end() error {
 	var meta bytes.Buffer
 	encoder := json.NewEncoder(&meta)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s.page.meta()) // strings and numbers
+	if err := encoder.Encode(s.page.meta()); err != nil {
+		return err
+	}
 	text := bytes.TrimSpace(meta.Bytes())
 	if s.out.long {
 		s.out.buffer = append(s.out.buffer, "\n],\"meta\":"...)
 		s.out.buffer = append(append(s.out.buffer, text...), "}\n"...)
-		return
+		return nil
 	}
 	items := s.out.buffer[len(itemsHead):]
 	whole := make([]byte, 0, len(items)+len(text)+32)
 	whole = append(append(append(whole, `{"meta":`...), text...), `,"items":[`...)
 	s.out.buffer = append(append(whole, items...), "\n]}\n"...)
+	return nil
 }
 
 // meta is what JSON answers tell about themselves.

@@ -103,8 +103,9 @@ func (s *pageSink) Row(values [][]byte) error {
 	return s.Sink.Row(values[:s.shown])
 }
 
-func (s *pageSink) end() {
-	if closer, ok := s.Sink.(interface{ end() }); ok {
-		closer.end()
+func (s *pageSink) end() error {
+	if ender, ok := s.Sink.(ender); ok {
+		return ender.end()
 	}
+	return nil
 }

@@ -84,13 +84,13 @@ func (s *tableSink) Row(values [][]byte) error {
 	return s.out.flush()
 }
 
-func (s *tableSink) end() {
+func (s *tableSink) end() error {
 	p := s.page
 	view := tableView{Rows: p.seen, Offset: p.Offset(), Capped: p.Capped, Limit: p.Limit(), Next: p.next(), Batch: p.batch}
 	if p.count != nil {
 		view.Count, view.CountIs = &p.count.Rows, p.Control.Count
 	}
-	_ = s.write("table-end.html", view) // into memory
+	return s.write("table-end.html", view)
 }
 
 func (s *tableSink) write(name string, view tableView) error {
