@@ -35,6 +35,11 @@ func (a *App) reload(ctx context.Context, q queue.Queue, front *server.Front) {
 		}
 		if a.take(ctx, q, front) {
 			taken = now
+			continue
+		}
+		select { // as for a database that is away at start
+		case <-ctx.Done():
+		case <-time.After(a.config.Batch.Process.RetryInit.Std()):
 		}
 	}
 }
