@@ -24,7 +24,7 @@ demo: ## Run slashbatch on a throwaway PostgreSQL with a million rows of sample 
 
 .PHONY: test
 test: ## Run all tests with the race detector on throwaway PostgreSQL, Redis and S3
-	scripts/install cc
+	scripts/install cc curl
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report; \
 	scripts/services run -- $(GO) test -race -count=1 -timeout 10m $(ARGS) $(PKG); status=$$?; \
 	printf '\nWhat ran, and what was seen:\n'; sort "$$report"; exit $$status
