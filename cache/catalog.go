@@ -2,11 +2,25 @@ package cache
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"time"
 )
 
-// Catalog records which results exist, which request they answer, and where
+// Catalog records which results exist, under which names, since when, and where
 // their files are. The clock is the catalogue's own.
+//
+//	request ─┐                ┌─ variant csv ──── location (store, object)
+//	alias  ──┴──▶ result ─────┤
+//	                          └─ variant parquet ─ location …
+//
+// A result is rows: it is known by its owner and content, and stored once however
+// many requests come to it. Requests and aliases are its names. A variant is the
+// result as one file; "csv" is the one that the run wrote, and lives as long as the
+// result. A location says in which store a variant's file is.
+//
+// A process sees the stores it was opened with: where a file is nowhere in them,
+// the entry is not found.
 //
 // ErrNotFound is an answer; any other error wraps ErrUnavailable.
 type Catalog interface {
@@ -17,23 +31,58 @@ type Catalog interface {
 	// ByJob returns the entry that a job has published.
 	ByJob(ctx context.Context, job string) (Entry, error)
 
+	// ByAlias returns what a public name leads to. One that has expired is not found.
+	ByAlias(ctx context.Context, name string) (Entry, error)
+
 	// Publish records a result and lets it answer its key, in one transaction.
 	// The first claim of a job to publish wins: a later one gets the winner's
-	// entry and won == false, and deletes its own object. Of two jobs of one key
-	// the later submitted one answers the key, whichever publishes last.
-	// Repeating a call that won succeeds again.
-	Publish(ctx context.Context, p Publication) (e Entry, won bool, err error)
+	// entry. Of two jobs of one key the later submitted one answers the key,
+	// whichever publishes last. kept tells whether the object of the publication
+	// is the result's file now; if not, because another claim has published or
+	// because the same rows are stored already, the caller deletes its object.
+	// Repeating a call gives the same answer.
+	Publish(ctx context.Context, p Publication) (e Entry, kept bool, err error)
 
-	// Details returns the columns and blocks of a result's file.
-	Details(ctx context.Context, result int64) ([]Column, []Block, error)
+	// Variant returns a further file of a result.
+	Variant(ctx context.Context, result int64, form Form) (File, error)
 
-	// Touch notes that the key was read, at most once a minute. It never fails a
-	// download, so callers only log its error.
-	Touch(ctx context.Context, key string) error
+	// PublishVariant records a further file of a result. The first one is kept;
+	// see Publish. ErrNotFound: the result is gone.
+	PublishVariant(ctx context.Context, result int64, form Form, file File) (f File, kept bool, err error)
 
-	// Forget removes the entry of a key if it still points to this result, so
-	// that the next request computes it again. The file is not touched.
-	Forget(ctx context.Context, key string, result int64) error
+	// Wish notes that a file is wanted of a result that is still to come. The first
+	// wish for a form stands.
+	Wish(ctx context.Context, key string, w Wish) error
+
+	// Wishes returns what was wished of a key.
+	Wishes(ctx context.Context, key string) ([]Wish, error)
+
+	// Grant forgets the wishes of a key: jobs have been queued for them, or there is
+	// no result to fulfil them.
+	Grant(ctx context.Context, key string) error
+
+	// Columns returns the columns of a result.
+	Columns(ctx context.Context, result int64) ([]Column, error)
+
+	// Blocks returns the blocks of a file of a result.
+	Blocks(ctx context.Context, result int64, form Form) ([]Block, error)
+
+	// Touch notes that an entry's file of a form is being read, or that a URL for
+	// it was signed, exact to a minute. After it the file is safe from eviction for
+	// the grace. ErrNotFound: it has gone since the entry was looked up.
+	Touch(ctx context.Context, e Entry, form Form) error
+
+	// Missing notes that an object is in none of the process' stores, so that
+	// what it was the file of is not found any more, until it is published again.
+	Missing(ctx context.Context, object string) error
+
+	// Mint gives a result one more name, and makes it as safe from eviction as
+	// Touch does. ErrNotFound: the result is gone.
+	Mint(ctx context.Context, a Alias) error
+
+	// DropAlias removes a public name, and nothing else. The token is compared in
+	// constant time; ErrToken when it is another. Dropping what is not there succeeds.
+	DropAlias(ctx context.Context, name string, token [sha256.Size]byte) error
 
 	// Ping reports whether the catalogue can be asked.
 	Ping(ctx context.Context) error
@@ -44,7 +93,7 @@ type Publication struct {
 	Key string
 	// Endpoint and User are for people and lists.
 	Endpoint, User string
-	// Owner is whose result it is: "shared" or a user.
+	// Owner is whose result it is: see OwnerShared and OwnerUser.
 	Owner string
 	// Job and Claim made it; Submitted is when the job was, by the queue's clock.
 	Job, Claim string
@@ -55,32 +104,84 @@ type Publication struct {
 	Generated time.Time
 	// MaxAge is how long it answers its key, from Generated on, but at least MinFresh from now on.
 	MaxAge, MinFresh time.Duration
-	File             File
+	// Unique: the rows cannot be read again, as those of a SQL job. Before it has
+	// expired nothing evicts it to make room.
+	Unique bool
+	// Pinned: nothing evicts it at all, and it does not expire.
+	Pinned bool
+	File   File
 }
 
-// File is one stored file of a result, and what it holds.
+// OwnerShared owns the results that all users may read.
+const OwnerShared = "shared"
+
+// OwnerUser is the owner of a user's own results. Equal rows of two owners are two results.
+func OwnerUser(name string) string { return "user:" + name }
+
+// ContentDigest is what a result is known by, beside the length of its plain file:
+// owner, names and types of the columns, and the SHA-256 (hex) of the plain file.
+// Neither compression nor the version of a compressor matters.
+func ContentDigest(owner string, columns []Column, sha256hex string) [sha256.Size]byte {
+	h := sha256.New()
+	// Lengths keep two different lists from reading the same.
+	add := func(s string) {
+		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s)))) // a hash takes everything
+		_, _ = h.Write([]byte(s))
+	}
+	add(owner)
+	add(sha256hex)
+	for _, c := range columns {
+		add(c.Name)
+		_, _ = h.Write(binary.BigEndian.AppendUint32(nil, c.OID))
+		_, _ = h.Write(binary.BigEndian.AppendUint32(nil, uint32(c.Mod)))
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Form names one of the files of a result: a format and, in canonical words, its options.
+type Form struct {
+	Format, Options string
+}
+
+// FormCSV is the form that runs write.
+var FormCSV = Form{Format: "csv"}
+
+// Wish is a file that somebody waits for, and the list of the queue that its job
+// will go into, with the caps that hold there.
+type Wish struct {
+	Form                  Form
+	User                  string
+	RunningCap, QueuedCap int
+}
+
+// File is one stored file of a result.
 type File struct {
 	// Object is the name in the store, Stored its size there.
 	Object string `json:"object"`
 	Stored int64  `json:"stored"`
-	// Rows, Bytes and SHA256 (hex) are of the uncompressed content.
+	// Rows it holds. Bytes and SHA256 (hex) are of the file as a reader sees it:
+	// without compression when Gzipped.
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
-	// Columns of the rows. Empty in an Entry: see Catalog.Details.
-	Columns []Column `json:"columns"`
+	// Columns of the rows; only where a result is published: see Catalog.Columns.
+	Columns []Column `json:"columns,omitempty"`
+	// Gzipped: the object is a gzip file of the content.
+	Gzipped bool `json:"gzipped"`
 	// Blocks are the parts of the object that can be inflated each by itself.
-	// Empty in an Entry: a large result has thousands, and only ranges need them.
+	// Empty in a File that was looked up: see Catalog.Blocks.
 	Blocks []Block `json:"blocks"`
 	// ContentType of the uncompressed content; FileName for its download, without ".gz".
 	ContentType string `json:"contentType"`
 	FileName    string `json:"fileName"`
 }
 
-// Column is one column of a result: its name and PostgreSQL's id of its type.
+// Column is one column of a result: its name, PostgreSQL's id of its type, and
+// the type's modifier (0: none), which has the scale of a numeric.
 type Column struct {
 	Name string `json:"name"`
 	OID  uint32 `json:"oid"`
+	Mod  int32  `json:"mod,omitempty"`
 }
 
 // Block is a part of a gzip file that can be inflated by itself, as raw deflate
@@ -91,18 +192,38 @@ type Block struct {
 	Plain  int64 `json:"p"`
 }
 
-// Entry is what answers a request key.
+// Entry is a name of a result, and what it leads to.
 type Entry struct {
+	// Key is the request's; empty for an alias.
 	Key    string
 	Result int64
-	// Job and Claim made the result.
+	// Job and Claim made the entry.
 	Job, Claim string
 	// Generated is when the rows were read, Published when the entry was made,
-	// Expires when it stops answering its key.
+	// Expires when it stops answering its name.
 	Generated, Published, Expires time.Time
+	// Pinned: it does not expire.
+	Pinned bool
 	// Valid: not expired by the catalogue's clock when it was read. Age is the
 	// time since Published by the same clock.
 	Valid bool
 	Age   time.Duration
-	File  File
+	// File is the csv.
+	File File
+}
+
+// Alias is a public name of a result: whoever knows it may read it.
+type Alias struct {
+	Name   string
+	Result int64
+	// Token is the SHA-256 of the secret by which the alias can be dropped.
+	Token [sha256.Size]byte
+	// Owner minted it; for people.
+	Owner string
+	// FileName of its download, without ".gz".
+	FileName string
+	// Generated is when the rows were read.
+	Generated time.Time
+	// TTL is how long it lives.
+	TTL time.Duration
 }

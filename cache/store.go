@@ -107,6 +107,9 @@ var (
 	ErrUnsupported = errors.New("cache: not supported by this store")
 )
 
+// ErrToken is the Catalog's answer to a token that is not the alias's.
+var ErrToken = errors.New("cache: another token")
+
 // ErrUnavailable is wrapped by errors that mean the backend could not be asked.
 var ErrUnavailable = errors.New("cache: backend unavailable")
 

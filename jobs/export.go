@@ -89,18 +89,20 @@ func (a *exportTask) result(ctx context.Context) (Outcome, error) {
 	}
 	if found && entry.Job != a.job.ID {
 		a.log.Info("answered by a result that is there already", "key", a.plan.Key)
-		return outcomeOf(entry), nil
+		return outcomeOf(entry), a.grant(ctx, entry)
 	}
 	if !found && a.worker.gaveUp(a.job) {
 		return Outcome{}, crashedError{a.job.Crashes}
 	}
 	if !found {
-		if entry, err = a.produce(ctx); err != nil {
+		if entry, err = a.make(ctx); err != nil {
 			return Outcome{}, err
 		}
-		a.whole = true
 	}
 	a.begun.Store(false) // what fails from here on is not the query's doing
+	if err := a.grant(ctx, entry); err != nil {
+		return Outcome{}, err
+	}
 	if err := a.onSuccess(ctx, entry); err != nil {
 		return Outcome{}, err
 	}
@@ -136,9 +138,24 @@ func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 	// there just because somebody found the file gone.
 	_, err = a.worker.Store.Stat(ctx, entry.File.Object)
 	if errors.Is(err, cache.ErrNotFound) {
-		return cache.Entry{}, false, nil
+		// Not the same rows again, then, but the same result in a new file.
+		return cache.Entry{}, false, a.worker.Catalog.Missing(ctx, entry.File.Object)
 	}
 	return entry, err == nil, err
+}
+
+// make makes a result of rows that were put there by hand, else by a run of the query.
+func (a *exportTask) make(ctx context.Context) (cache.Entry, error) {
+	object, put, err := a.premade(ctx)
+	if err != nil {
+		return cache.Entry{}, err
+	}
+	if put {
+		return a.adopt(ctx, object)
+	}
+	entry, err := a.produce(ctx)
+	a.whole = err == nil
+	return entry, err
 }
 
 // produce runs the query into a new object and publishes it.
@@ -186,16 +203,22 @@ func (a *exportTask) produce(ctx context.Context) (cache.Entry, error) {
 	if err != nil {
 		return cache.Entry{}, err
 	}
-	stored, err := writer.Commit(ctx)
-	if err != nil {
-		a.discard(object) // it may be there after all: a lost answer is an error, too
+	if err := a.commit(ctx, writer, object, written.Stored); err != nil {
 		return cache.Entry{}, err
 	}
-	if stored.Size != written.Stored {
-		a.discard(object)
-		return cache.Entry{}, errors.Join(cache.ErrUnavailable, errors.New("the store confirmed another size than was written"))
-	}
 	return a.publish(ctx, sum, written, export.Header(), object)
+}
+
+// commit ends the writing of an object of so many bytes.
+func (h held) commit(ctx context.Context, writer cache.Writer, object string, size int64) error {
+	stored, err := writer.Commit(ctx)
+	if err == nil && stored.Size != size {
+		err = errors.Join(cache.ErrUnavailable, errors.New("the store confirmed another size than was written"))
+	}
+	if err != nil {
+		h.discard(object) // it may be there after all: a lost answer is an error, too
+	}
+	return err
 }
 
 // objectName carries the claim, so that a late writer can never overwrite what

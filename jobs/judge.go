@@ -88,6 +88,9 @@ func reasonFor(err error) string {
 	if e, ok := errors.AsType[crashedError](err); ok {
 		return e.Error()
 	}
+	if e, ok := errors.AsType[*premadeError](err); ok {
+		return e.Error()
+	}
 	if errors.Is(err, rows.ErrTooLarge) || errors.Is(err, rows.ErrLongRow) {
 		return sinkReason(err)
 	}

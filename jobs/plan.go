@@ -15,8 +15,9 @@ const planVersion = 1
 
 // Kinds of jobs.
 const (
-	KindExport = "export"
-	KindSQL    = "sql"
+	KindExport  = "export"
+	KindVariant = "variant"
+	KindSQL     = "sql"
 )
 
 // Plan is everything a worker needs to run an export: it reads no endpoint files,
@@ -75,34 +76,47 @@ func (p Plan) Encode() ([]byte, error) {
 // rolling restart there are workers that know it.
 var errUnknownPlan = errors.New("the plan is of another version")
 
-// decodePlan reads what Encode of a Plan or of a SQLPlan wrote: exactly one of
-// the two.
-func decodePlan(data []byte) (*Plan, *SQLPlan, error) {
+// plans are what a definition holds: exactly one of them.
+type plans struct {
+	export  *Plan
+	variant *VariantPlan
+	sql     *SQLPlan
+}
+
+// decodePlan reads what Encode of a Plan or of a SQLPlan wrote, or the definition of
+// a variantSubmission.
+func decodePlan(data []byte) (plans, error) {
 	var head struct {
 		Version int    `json:"v"`
 		Kind    string `json:"kind"`
 	}
+	var p plans
+	var plan any
 	err := json.Unmarshal(data, &head)
-	switch {
-	case err != nil:
-	case head.Version == planVersion && head.Kind == KindExport:
-		p := new(Plan)
-		if err = json.Unmarshal(data, p); err == nil {
-			return p, nil, nil
+	if err == nil {
+		switch {
+		case head.Version == planVersion && head.Kind == KindExport:
+			p.export = new(Plan)
+			plan = p.export
+		case head.Version == planVersion && head.Kind == KindVariant:
+			p.variant = new(VariantPlan)
+			plan = p.variant
+		case head.Version == planVersion && head.Kind == KindSQL:
+			p.sql = new(SQLPlan)
+			plan = p.sql
+		default:
+			return plans{}, fmt.Errorf("%w: this worker knows version %d and the kinds %s, %s and %s, not version %d and kind %q",
+				errUnknownPlan, planVersion, KindExport, KindVariant, KindSQL, head.Version, head.Kind)
 		}
-	case head.Version == planVersion && head.Kind == KindSQL:
-		p := new(SQLPlan)
-		if err = json.Unmarshal(data, p); err == nil {
-			return nil, p, nil
-		}
-	default:
-		return nil, nil, fmt.Errorf("%w: this worker knows version %d and the kinds %s and %s, not version %d and kind %q",
-			errUnknownPlan, planVersion, KindExport, KindSQL, head.Version, head.Kind)
+		err = json.Unmarshal(data, plan)
 	}
-	return nil, nil, fmt.Errorf("the job's plan cannot be read: %w", err)
+	if err != nil {
+		return plans{}, fmt.Errorf("the job's plan cannot be read: %w", err)
+	}
+	return p, nil
 }
 
-// Outcome is what a finished export leaves in the queue's record.
+// Outcome is what a finished export or variant leaves in the queue's record.
 type Outcome struct {
 	Result int64 `json:"result"`
 	Rows   int64 `json:"rows"`

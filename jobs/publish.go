@@ -20,16 +20,16 @@ func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows
 	// it here, since what is left takes a moment.
 	ctx = a.worker.last
 	var entry cache.Entry
-	var won bool
+	var kept bool
 	err := a.insist(ctx, insistTries, func() (err error) {
-		entry, won, err = a.worker.Catalog.Publish(ctx, a.publication(sum, written, columns, object))
+		entry, kept, err = a.worker.Catalog.Publish(ctx, a.publication(sum, written, columns, object))
 		return err
 	})
 	if err != nil {
 		return cache.Entry{}, err
 	}
-	if !won {
-		a.log.Info("another claim has published this job")
+	if !kept {
+		a.log.Info("these rows are stored already", "result", entry.Result)
 		a.discard(object)
 	}
 	return entry, nil
@@ -48,10 +48,10 @@ func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns
 func fileOf(object string, count int64, written rows.Written, columns []rows.Column, contentType, name string) *cache.File {
 	file := &cache.File{
 		Object: object, Stored: written.Stored, Rows: count, Bytes: written.Plain, SHA256: written.SHA256,
-		ContentType: contentType, FileName: name,
+		Gzipped: true, ContentType: contentType, FileName: name,
 	}
 	for _, c := range columns {
-		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID})
+		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID, Mod: c.Mod})
 	}
 	for _, b := range written.Blocks {
 		file.Blocks = append(file.Blocks, cache.Block(b))

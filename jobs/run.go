@@ -43,18 +43,21 @@ type held struct {
 
 // task makes a task of a held job by its definition.
 func (h held) task(definition []byte) (task, error) {
-	export, sql, err := decodePlan(definition)
+	plan, err := decodePlan(definition)
 	if err != nil {
 		return nil, err
 	}
-	steps, err := decodeSteps(h.job.Steps, sql.steps())
+	if plan.variant != nil {
+		return &variantTask{held: h, plan: *plan.variant}, nil
+	}
+	steps, err := decodeSteps(h.job.Steps, plan.sql.steps())
 	if err != nil {
 		return nil, err
 	}
-	if sql != nil {
-		return &sqlTask{held: h, plan: *sql, steps: steps}, nil
+	if plan.sql != nil {
+		return &sqlTask{held: h, plan: *plan.sql, steps: steps}, nil
 	}
-	return &exportTask{held: h, plan: *export, steps: steps}, nil
+	return &exportTask{held: h, plan: *plan.export, steps: steps}, nil
 }
 
 // serveJob runs a claimed job and tells the queue what came of it. turn grows

@@ -56,6 +56,9 @@ func NewService(o Options) *Service {
 // Request asks for an export.
 type Request struct {
 	Plan Plan
+	// Form of the file. The zero Form is the csv that the run writes; any other is
+	// made from it, once.
+	Form rows.Form
 	// User waits for it: a known user, or a group of anonymous callers.
 	User   string
 	Method Method
@@ -65,16 +68,76 @@ type Request struct {
 	RunningCap, QueuedCap int
 }
 
-// submitTries bounds how often Submit looks again when another server was
+// Submit finds what answers the request, or queues what is needed for it: the run,
+// and then the file if it is of another form. Equal requests make one run, whoever
+// asks, on any number of servers. A *queue.FullError says that the user's list is
+// full, a *rows.FormError that the rows cannot have this form; nothing is queued then.
+func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
+	if plain(r.Form) {
+		return s.settle(ctx, s.runWanted(r))
+	}
+	fileRequest := FileRequest{Form: r.Form, User: r.User, Method: r.Method, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap}
+	status, err := s.settle(ctx, s.runWanted(r))
+	if err != nil || status.Entry == nil && status.Word.Final() {
+		return status, err
+	}
+	if status.Entry == nil {
+		// The worker looks for wishes once it has published. If it did before this one was
+		// noted, the result is to be seen now.
+		if err := s.catalog.Wish(ctx, r.Plan.Key, fileRequest.wish()); err != nil {
+			return Status{}, err
+		}
+		entry, err := s.catalog.ByKey(ctx, r.Plan.Key)
+		if err != nil && !errors.Is(err, cache.ErrNotFound) {
+			return Status{}, err
+		}
+		if err != nil || !entry.Valid || entry.Job != status.Job.ID {
+			return status, nil
+		}
+		status.Entry = &entry
+	}
+	return s.SubmitFile(ctx, *status.Entry, fileRequest)
+}
+
+// wanted is a job that a request may need.
+type wanted struct {
+	key    string
+	policy policy
+	// user waits for it.
+	user       string
+	runningCap int
+	// entry is what the catalogue has for it.
+	entry func(ctx context.Context) (cache.Entry, error)
+	// submission makes it, after the job seen last.
+	submission func(after string) (queue.Submission, error)
+}
+
+// runWanted is the run of a request.
+func (s *Service) runWanted(r Request) wanted {
+	return wanted{
+		key: r.Plan.Key, policy: policy{r.Method, r.Plan.Fresh, s.retryHold, s.minFresh}, user: r.User, runningCap: r.RunningCap,
+		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, r.Plan.Key) },
+		submission: func(after string) (queue.Submission, error) {
+			r.Plan.User = r.User
+			definition, err := r.Plan.Encode()
+			return queue.Submission{
+				ID: uuid.NewString(), Key: r.Plan.Key, After: after,
+				User: r.User, Lane: queue.LaneExport, Kind: r.Plan.Kind, Source: r.Plan.Source,
+				Class: r.Plan.Endpoint, Estimate: r.Estimate, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap,
+				Retry: r.Plan.Retry, Definition: definition,
+			}, err
+		},
+	}
+}
+
+// submitTries bounds how often settle looks again when another server was
 // faster; every round means that somebody else made progress.
 const submitTries = 5
 
-// Submit finds what answers the request, or queues a run of it. Equal requests
-// make one run, whoever asks, on any number of servers. A *queue.FullError says
-// that the user's list is full; nothing is queued then.
-func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
+// settle finds what is wanted, or a job that will make it, or queues one.
+func (s *Service) settle(ctx context.Context, w wanted) (Status, error) {
 	for range submitTries {
-		status, again, err := s.submit(ctx, r)
+		status, again, err := s.settleOnce(ctx, w)
 		if err != nil || !again {
 			return status, err
 		}
@@ -82,16 +145,23 @@ func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
 	return Status{}, fmt.Errorf("%w: the request's jobs keep changing", queue.ErrUnavailable)
 }
 
-func (s *Service) submit(ctx context.Context, r Request) (status Status, again bool, err error) {
-	saw, err := s.look(ctx, r.Plan.Key)
+func (s *Service) settleOnce(ctx context.Context, w wanted) (status Status, again bool, err error) {
+	saw, err := s.look(ctx, w.key, w.entry)
 	if err != nil {
 		return Status{}, false, err
 	}
-	switch decide(saw, policy{r.Method, r.Plan.Fresh, s.retryHold, s.minFresh}) {
+	switch decide(saw, w.policy) {
 	case serve:
 		return s.ready(saw), false, nil
+	case nothing:
+		status, err := s.untouched(ctx, w.key, saw)
+		return status, false, err
 	case join:
-		job, err := s.queue.Join(ctx, saw.job.ID, r.User, r.RunningCap)
+		if w.policy.method == Look {
+			status, err := s.ofJob(ctx, *saw.job)
+			return status, false, err
+		}
+		job, err := s.queue.Join(ctx, saw.job.ID, w.user, w.runningCap)
 		if errors.Is(err, queue.ErrNotFound) || err == nil && job.State.Final() {
 			return Status{}, true, nil // it ended meanwhile: there is something newer to see
 		}
@@ -104,21 +174,15 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 		status, err := s.ofJob(ctx, *saw.job)
 		return status, false, err
 	}
-	r.Plan.User = r.User
-	definition, err := r.Plan.Encode()
-	if err != nil {
-		return Status{}, false, err
-	}
 	after := ""
 	if saw.job != nil {
 		after = saw.job.ID
 	}
-	made, err := s.enqueue(ctx, queue.Submission{
-		ID: uuid.NewString(), Key: r.Plan.Key, After: after,
-		User: r.User, Lane: queue.LaneExport, Kind: r.Plan.Kind, Source: r.Plan.Source,
-		Class: r.Plan.Endpoint, Estimate: r.Estimate, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap,
-		Retry: r.Plan.Retry, Definition: definition,
-	})
+	submission, err := w.submission(after)
+	if err != nil {
+		return Status{}, false, err
+	}
+	made, err := s.enqueue(ctx, submission)
 	if err != nil {
 		return Status{}, false, err
 	}
@@ -128,6 +192,15 @@ func (s *Service) submit(ctx context.Context, r Request) (status Status, again b
 	status, err = s.ofJob(ctx, made.Job)
 	status.Created = made.Created
 	return status, false, err
+}
+
+// untouched is the status where a job would be needed and none is queued: how the
+// last one failed, or Unknown.
+func (s *Service) untouched(ctx context.Context, key string, saw seen) (Status, error) {
+	if saw.job != nil && (saw.job.State == queue.Failed || saw.job.State == queue.Cancelled) {
+		return s.ofJob(ctx, *saw.job)
+	}
+	return Status{Key: key, Word: WordUnknown}, nil
 }
 
 // SubmitSQL queues a SQL job.
@@ -152,12 +225,12 @@ func (s *Service) enqueue(ctx context.Context, sub queue.Submission) (queue.Enqu
 // look asks the queue, then the catalogue, in that order: a job that ends in
 // between has published before it ended. A queue that cannot be asked matters
 // only where there is no valid entry: a ready file is served without it.
-func (s *Service) look(ctx context.Context, key string) (seen, error) {
+func (s *Service) look(ctx context.Context, key string, find func(context.Context) (cache.Entry, error)) (seen, error) {
 	saw, away := s.lookQueue(ctx, key)
 	if away != nil && !errors.Is(away, queue.ErrUnavailable) {
 		return seen{}, away
 	}
-	entry, err := s.entry(ctx, key)
+	entry, err := find(ctx)
 	switch {
 	case err == nil:
 		saw.entry = &entry
@@ -201,17 +274,23 @@ func (s *Service) entry(ctx context.Context, key string) (cache.Entry, error) {
 	if err != nil || !e.Valid {
 		return e, err
 	}
-	if s.present.check(ctx, s.store, e.File.Object) {
-		return e, nil
-	}
-	return cache.Entry{}, errors.Join(cache.ErrNotFound, s.catalog.Forget(ctx, key, e.Result))
+	return e, s.checked(ctx, e.File.Object)
 }
 
-// Lost tells that the file of an entry was not there when it was to be read.
-// The next Submit computes it again.
-func (s *Service) Lost(ctx context.Context, e cache.Entry) error {
-	s.present.forget(e.File.Object)
-	return s.catalog.Forget(ctx, e.Key, e.Result)
+// checked is ErrNotFound for an object that is not in the store, which the catalogue
+// learns, too.
+func (s *Service) checked(ctx context.Context, object string) error {
+	if s.present.check(ctx, s.store, object) {
+		return nil
+	}
+	return errors.Join(cache.ErrNotFound, s.catalog.Missing(ctx, object))
+}
+
+// Lost tells that a file was not there when it was to be read. The next Submit
+// makes it again.
+func (s *Service) Lost(ctx context.Context, f cache.File) error {
+	s.present.forget(f.Object)
+	return s.catalog.Missing(ctx, f.Object)
 }
 
 // Leave takes the user off the waiters of a job and cancels it when nobody
@@ -234,18 +313,22 @@ func (s *Service) LeaveKey(ctx context.Context, key, user string) (Status, error
 	return s.Leave(ctx, job.ID, user)
 }
 
-// FirstAsker is the user who asked for the export first; the job may stand in
+// FirstAsker is the user who asked for the export or file first; the job may stand in
 // somebody else's list by now.
 func (s *Service) FirstAsker(ctx context.Context, id string) (string, error) {
 	definition, err := s.queue.Definition(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	export, _, err := decodePlan(definition)
-	if err != nil || export == nil {
-		return "", nil //nolint:nilerr // of another version: as if nobody had
+	plan, err := decodePlan(definition)
+	switch {
+	case err != nil: // of another version: as if nobody had
+	case plan.export != nil:
+		return plan.export.User, nil
+	case plan.variant != nil:
+		return plan.variant.User, nil
 	}
-	return export.User, nil
+	return "", nil
 }
 
 // Waits reports whether the user is among those who wait, or waited, for the job.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"slashbatch/internal/rows"
 	"slashbatch/queue"
 
 	"github.com/google/uuid"
@@ -44,13 +45,13 @@ func TestReadyWithoutQueue(t *testing.T) {
 			t.Errorf("method %d: %+v, %v; want the file", method, status, err)
 		}
 	}
-	if status, err := service.StatusOfKey(t.Context(), "k", false); err != nil || status.Word != WordCompleted {
+	if status, err := service.StatusOfKey(t.Context(), "k", false, rows.Form{}); err != nil || status.Word != WordCompleted {
 		t.Errorf("status %s, %v; want Completed", status.Word, err)
 	}
 	if _, err := service.Submit(t.Context(), s.request("other", Get)); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("a request without a file: %v, want ErrUnavailable", err)
 	}
-	if _, err := service.StatusOfKey(t.Context(), "other", false); !errors.Is(err, queue.ErrUnavailable) {
+	if _, err := service.StatusOfKey(t.Context(), "other", false, rows.Form{}); !errors.Is(err, queue.ErrUnavailable) {
 		t.Errorf("its status: %v, want ErrUnavailable rather than Unknown", err)
 	}
 }

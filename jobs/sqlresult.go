@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"slashbatch/cache"
@@ -66,12 +65,7 @@ func (c *capture) keep(ctx context.Context) (*cache.File, error) {
 		_ = writer.Abort()
 		return nil, err
 	}
-	stored, err := writer.Commit(ctx)
-	if err == nil && stored.Size != written.Stored {
-		err = errors.Join(cache.ErrUnavailable, errors.New("the store confirmed another size than was written"))
-	}
-	if err != nil {
-		c.task.discard(c.object) // it may be there after all: a lost answer is an error, too
+	if err := c.task.commit(ctx, writer, c.object, written.Stored); err != nil {
 		return nil, err
 	}
 	count, _ := export.Progress()
@@ -112,16 +106,21 @@ func (t *sqlTask) keepResult(c *capture, refused error) (superseded string) {
 func (t *sqlTask) publish() error {
 	file := *t.steps.Result
 	file.Blocks = t.blocks
-	err := t.insist(t.worker.last, insistTries, func() error {
-		_, _, err := t.worker.Catalog.Publish(t.worker.last, cache.Publication{
-			Key: ResultKey(t.job.ID), Endpoint: KindSQL, User: t.job.User, Owner: t.job.User,
+	var kept bool
+	err := t.insist(t.worker.last, insistTries, func() (err error) {
+		_, kept, err = t.worker.Catalog.Publish(t.worker.last, cache.Publication{
+			Key: ResultKey(t.job.ID), Endpoint: KindSQL, User: t.job.User, Owner: cache.OwnerUser(t.job.User),
 			Job: t.job.ID, Claim: t.holder.Claim, Submitted: t.job.Submitted, Generated: t.steps.Main[len(t.steps.Main)-1].Ended,
-			MaxAge: t.plan.MaxAge, MinFresh: t.plan.MaxAge, File: file,
+			MaxAge: t.plan.MaxAge, MinFresh: t.plan.MaxAge, Unique: true, File: file,
 		})
 		return err
 	})
-	if err == nil {
-		t.steps.Published = true
+	if err != nil {
+		return err
 	}
-	return err
+	t.steps.Published = true
+	if !kept {
+		t.discard(file.Object) // the user has these rows already
+	}
+	return nil
 }

@@ -39,15 +39,15 @@ func (s *Service) sqlJob(ctx context.Context, job queue.Job) (SQLJob, error) {
 	if err != nil {
 		return SQLJob{}, err
 	}
-	_, plan, err := decodePlan(definition)
+	plan, err := decodePlan(definition)
 	if err != nil {
 		return SQLJob{}, err
 	}
-	if plan == nil {
+	if plan.sql == nil {
 		return SQLJob{}, queue.ErrNotFound
 	}
-	status, err := SQLStatusOf(job, *plan)
-	return SQLJob{job, *plan, status}, err
+	status, err := SQLStatusOf(job, *plan.sql)
+	return SQLJob{job, *plan.sql, status}, err
 }
 
 // CancelSQL cancels a SQL job of a user: one whose steps have ended may still have its

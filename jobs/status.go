@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slashbatch/cache"
+	"slashbatch/internal/rows"
 	"slashbatch/queue"
 )
 
@@ -38,8 +39,9 @@ type Status struct {
 	// Job is set when the queue knows one; Created tells that this call made it.
 	Job     *queue.Job
 	Created bool
-	// Entry is set when Completed.
+	// Entry is set when Completed; File is the file in the form that was asked for.
 	Entry *cache.Entry
+	File  *cache.File
 	// Position: 0 running, 1 next; ETA until complete. Set while Pending and
 	// InProgress; ETA is nil when its own run has overrun the estimate, and while
 	// the queue is paused.
@@ -49,23 +51,32 @@ type Status struct {
 	Progress *float64
 }
 
-// StatusOfKey tells how a request stands. It never queues. Never seen, or
-// ended and not cached any more, is WordUnknown.
-func (s *Service) StatusOfKey(ctx context.Context, key string, fresh bool) (Status, error) {
-	saw, err := s.look(ctx, key)
-	if err != nil {
+// StatusOfKey tells how a request stands: its run, and once that is there the file in
+// this form. It never queues. Never seen, or ended and not cached any more, is
+// WordUnknown.
+func (s *Service) StatusOfKey(ctx context.Context, key string, fresh bool, form rows.Form) (Status, error) {
+	status, err := s.settle(ctx, wanted{
+		key: key, policy: policy{method: Look, fresh: fresh},
+		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, key) },
+	})
+	if err != nil || status.Entry == nil || plain(form) {
+		return status, err
+	}
+	look := func() (Status, error) { return s.SubmitFile(ctx, *status.Entry, FileRequest{Form: form, Method: Look}) }
+	file, err := look()
+	if err != nil || file.Word != WordUnknown {
+		return file, err
+	}
+	// The run may have published, and not yet have queued the files that were asked for.
+	switch job, err := s.queue.ByKey(ctx, key); {
+	case errors.Is(err, queue.ErrNotFound):
+		return file, nil
+	case err != nil:
 		return Status{}, err
+	case !job.State.Final():
+		return s.ofJob(ctx, job)
 	}
-	switch decide(saw, policy{method: Look, fresh: fresh}) {
-	case serve:
-		return s.ready(saw), nil
-	case join:
-		return s.ofJob(ctx, *saw.job)
-	}
-	if saw.job != nil && (saw.job.State == queue.Failed || saw.job.State == queue.Cancelled) {
-		return s.ofJob(ctx, *saw.job)
-	}
-	return Status{Key: key, Word: WordUnknown}, nil
+	return look()
 }
 
 // StatusOfJob tells how a job stands; queue.ErrNotFound when there is none.
@@ -79,7 +90,7 @@ func (s *Service) StatusOfJob(ctx context.Context, id string) (Status, error) {
 
 // ready is the status of a request with a valid entry.
 func (s *Service) ready(saw seen) Status {
-	status := Status{Key: saw.entry.Key, Word: WordCompleted, Entry: saw.entry}
+	status := Status{Key: saw.entry.Key, Word: WordCompleted, Entry: saw.entry, File: &saw.entry.File}
 	if saw.job != nil && saw.job.ID == saw.entry.Job {
 		status.Job = saw.job
 	}
@@ -98,7 +109,7 @@ func (s *Service) ofJob(ctx context.Context, job queue.Job) (Status, error) {
 		status.place(job, snapshot)
 	case queue.Done:
 		if job.Kind != KindExport {
-			return status, nil // it answers no request
+			return status, nil // it answers no request by itself
 		}
 		entry, err := s.entryOfJob(ctx, job)
 		if errors.Is(err, cache.ErrNotFound) {
@@ -108,7 +119,7 @@ func (s *Service) ofJob(ctx context.Context, job queue.Job) (Status, error) {
 		if err != nil {
 			return Status{}, err
 		}
-		status.Entry = &entry
+		status.Entry, status.File = &entry, &entry.File
 	}
 	return status, nil
 }

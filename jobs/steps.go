@@ -167,11 +167,11 @@ type Step struct {
 // of a job that has been cancelled, or failed without a worker, so what was open
 // then is told here.
 func StepsOf(job queue.Job, definition []byte) ([]Step, error) {
-	export, sql, err := decodePlan(definition)
+	plan, err := decodePlan(definition)
 	if err != nil {
 		return nil, err
 	}
-	document, err := decodeSteps(job.Steps, sql.steps())
+	document, err := decodeSteps(job.Steps, plan.sql.steps())
 	if err != nil {
 		return nil, err
 	}
@@ -193,10 +193,10 @@ func StepsOf(job queue.Job, definition []byte) ([]Step, error) {
 	if document.Fallback != nil {
 		view("fallback", document.Fallback)
 	}
-	if export != nil && export.OnSuccess != "" {
+	if export := plan.export; export != nil && export.OnSuccess != "" {
 		view("onsuccess", document.OnSuccess)
 	}
-	if export != nil && export.OnError != "" {
+	if export := plan.export; export != nil && export.OnError != "" {
 		view("onerror", document.OnError)
 	}
 	return out, nil

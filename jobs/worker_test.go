@@ -129,6 +129,11 @@ func newSite(t *testing.T) *site {
 	if _, err := record.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	store, _, err := record.StoreByURL(t.Context(), "file:///one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Use(store)
 	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -216,12 +221,12 @@ func (s *site) await(t *testing.T, id string, state queue.State, limit time.Dura
 	}
 }
 
-// published asks that the catalogue has want results, and the store exactly
+// published asks that the catalogue has want files, and the store exactly
 // their objects.
 func (s *site) published(t *testing.T, want int) {
 	t.Helper()
-	var results int
-	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM slashbatch.result").Scan(&results); err != nil {
+	var files int
+	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM slashbatch.location").Scan(&files); err != nil {
 		t.Fatal(err)
 	}
 	objects := 0
@@ -231,8 +236,8 @@ func (s *site) published(t *testing.T, want int) {
 		}
 		objects++
 	}
-	if results != want || objects != want {
-		t.Errorf("%d results and %d objects, want %d of each", results, objects, want)
+	if files != want || objects != want {
+		t.Errorf("%d files and %d objects, want %d of each", files, objects, want)
 	}
 }
 

@@ -162,6 +162,11 @@ func newSite(ctx context.Context, address, database, dir string) (*site, error) 
 	if s.store, err = filestore.Open(dir); err != nil {
 		return nil, err
 	}
+	id, _, err := s.catalog.StoreByURL(ctx, "file://"+dir)
+	if err != nil {
+		return nil, err
+	}
+	s.catalog.Use(id)
 	s.source, err = rows.Open("default", database, rows.SourceOptions{MaxConns: 8, Application: "drain"})
 	return &s, err
 }

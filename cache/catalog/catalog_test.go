@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,10 +45,21 @@ func open(t *testing.T) *Catalog {
 	if err != nil || applied != len(all) {
 		t.Fatalf("%d migrations applied by three processes, want %d (%v)", applied, len(all), err)
 	}
+	id, _, err := c.StoreByURL(t.Context(), "file:///one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Use(id)
 	return c
 }
 
 var submitted = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// digestOf is some SHA-256.
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
 
 func publication(job, claim, key string, at time.Time) cache.Publication {
 	return cache.Publication{
@@ -55,7 +68,7 @@ func publication(job, claim, key string, at time.Time) cache.Publication {
 		MaxAge: time.Hour, MinFresh: 10 * time.Minute,
 		File: cache.File{
 			Object: "results/" + job + "." + claim, Stored: 10, Rows: 2, Bytes: 20,
-			SHA256: strings.Repeat("ab", 32), ContentType: "text/csv", FileName: "x.csv",
+			SHA256: digestOf(job + claim), ContentType: "text/csv", FileName: "x.csv",
 			Columns: []cache.Column{{Name: "id", OID: 20}}, Blocks: []cache.Block{{Offset: 10, Plain: 0}, {Offset: 50, Plain: 10}},
 		},
 	}
@@ -78,7 +91,11 @@ func TestPublish(t *testing.T) {
 	if d := e.Expires.Sub(p.Generated); d != time.Hour {
 		t.Errorf("expires %v after its rows were read, want 1h", d)
 	}
-	columns, blocks, err := c.Details(ctx, e.Result)
+	columns, err := c.Columns(ctx, e.Result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := c.Blocks(ctx, e.Result, cache.FormCSV)
 	if err != nil || !cmp.Equal(columns, p.File.Columns) || !cmp.Equal(blocks, p.File.Blocks) {
 		t.Errorf("details %v %v, error %v", columns, blocks, err)
 	}
@@ -91,7 +108,7 @@ func TestPublish(t *testing.T) {
 	})
 	t.Run("a second claim of the job loses", func(t *testing.T) {
 		e, won, err := c.Publish(ctx, publication("j1", "c2", "k", submitted))
-		if err != nil || won || e.File.Object != p.File.Object {
+		if err != nil || won || e.File.Object != p.File.Object || e.Claim != "c1" {
 			t.Errorf("object %s, won %v, error %v", e.File.Object, won, err)
 		}
 	})
@@ -126,21 +143,45 @@ func TestPublish(t *testing.T) {
 			t.Errorf("the key is answered by %s, valid %v, error %v; want j4", e.Job, e.Valid, err)
 		}
 	})
-	t.Run("forget only what was seen", func(t *testing.T) {
-		if err := c.Forget(ctx, "k", made.Result); err != nil {
-			t.Fatal(err)
-		}
+	t.Run("a file that is missing answers nothing, until it is made again", func(t *testing.T) {
 		e, err := c.ByKey(ctx, "k")
 		if err != nil {
-			t.Fatalf("a newer entry was forgotten with an old result: %v", err)
+			t.Fatal(err)
 		}
-		if err := c.Forget(ctx, "k", e.Result); err != nil {
+		if err := c.Missing(ctx, e.File.Object); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.ByKey(ctx, "k"); !errors.Is(err, cache.ErrNotFound) {
-			t.Errorf("after forget: %v, want ErrNotFound", err)
+			t.Errorf("missing: %v, want ErrNotFound", err)
+		}
+		again := publication("j9", "c9", "k", submitted) // submitted before, but there is nothing better
+		again.File.SHA256 = digestOf("j2c3")
+		if _, kept, err := c.Publish(ctx, again); err != nil || !kept {
+			t.Errorf("kept %v, error %v", kept, err)
+		}
+		if now, err := c.ByKey(ctx, "k"); err != nil || now.Result != e.Result || now.File.Object != again.File.Object {
+			t.Errorf("now %+v, error %v; want the same result in the new file", now, err)
 		}
 	})
+}
+
+// A job whose file has gone since it published can publish again, by any claim.
+func TestPublishAfterLoss(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	p := publication("j1", "c1", "k", submitted)
+	if _, _, err := c.Publish(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Missing(ctx, p.File.Object); err != nil {
+		t.Fatal(err)
+	}
+	again := publication("j1", "c2", "k", submitted) // of other rows
+	if e, kept, err := c.Publish(ctx, again); err != nil || !kept || e.Claim != "c2" {
+		t.Errorf("%+v, kept %v, %v", e, kept, err)
+	}
+	if e, err := c.ByKey(ctx, "k"); err != nil || e.File.Object != again.File.Object {
+		t.Errorf("%+v, %v", e, err)
+	}
 }
 
 func TestValidity(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 )
 
 // The variables that hold the services' URLs; scripts/services sets them.
@@ -65,4 +66,13 @@ func service(t testing.TB, name, variable string) string {
 		Missing(t, name+" at $"+variable)
 	}
 	return url
+}
+
+// Race is how long tests let clients race against each other: two seconds, or what
+// SLASHBATCH_TEST_RACE says, such as 60s.
+func Race() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("SLASHBATCH_TEST_RACE")); err == nil {
+		return d
+	}
+	return 2 * time.Second
 }
