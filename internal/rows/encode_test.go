@@ -73,7 +73,7 @@ func TestCSVQuoting(t *testing.T) {
 // are kept from being run.
 func TestCSVOptions(t *testing.T) {
 	enum := uint32(70000)
-	columns := []Column{{"a", OIDText, ""}, {"b;", enum, ""}, {"c", OIDInt4, ""}, {"d", OIDNumeric, ""}, {"e", 1186, ""}, {"f", 1043, ""}}
+	columns := []Column{{Name: "a", OID: OIDText}, {Name: "b;", OID: enum}, {Name: "c", OID: OIDInt4}, {Name: "d", OID: OIDNumeric}, {Name: "e", OID: 1186}, {Name: "f", OID: 1043}}
 	row := values("=SUM(A1:A9)", "@x", "-5", "-0.5", "-1 days", "+;\t")
 	for name, tt := range map[string]struct {
 		options CSVOptions
@@ -93,7 +93,7 @@ func TestCSVOptions(t *testing.T) {
 }
 
 func TestCSVAllocatesNothing(t *testing.T) {
-	columns := []Column{{"id", OIDInt8, ""}, {"label", OIDText, ""}, {"at", OIDTimestamptz, ""}, {"ok", OIDBool, ""}}
+	columns := []Column{{Name: "id", OID: OIDInt8}, {Name: "label", OID: OIDText}, {Name: "at", OID: OIDTimestamptz}, {Name: "ok", OID: OIDBool}}
 	row := values("42", `a "quoted", text`, "2026-01-02 03:04:05+00", "t")
 	c, buffer := NewCSV(columns, CSVOptions{}), make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { buffer = c.AppendRow(buffer[:0], row) }); n != 0 {

@@ -145,7 +145,7 @@ func stream(ctx context.Context, pg *pgconn.PgConn, st Statement, sink Sink) (in
 	fields := result.FieldDescriptions()
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
-		columns[i] = Column{Name: f.Name, OID: f.DataTypeOID}
+		columns[i] = Column{Name: f.Name, OID: f.DataTypeOID, Mod: modifier(f.TypeModifier)}
 	}
 	var n int64
 	var failed error

@@ -319,7 +319,7 @@ func (s *Session) number() (n int64, err error) {
 func columnsOf(fields []pgproto3.FieldDescription) []Column {
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
-		columns[i] = Column{Name: string(f.Name), OID: f.DataTypeOID}
+		columns[i] = Column{Name: string(f.Name), OID: f.DataTypeOID, Mod: modifier(f.TypeModifier)}
 	}
 	return columns
 }

@@ -119,7 +119,7 @@ func (s *Source) Describe(ctx context.Context, sql string) (Description, error) 
 	}
 	out := Description{Params: d.ParamOIDs, Columns: make([]Column, len(d.Fields))}
 	for i, f := range d.Fields {
-		out.Columns[i] = Column{Name: f.Name, OID: f.DataTypeOID, Type: types[i]}
+		out.Columns[i] = Column{Name: f.Name, OID: f.DataTypeOID, Type: types[i], Mod: modifier(f.TypeModifier)}
 	}
 	return out, nil
 }

@@ -8,7 +8,13 @@ type Column struct {
 	// OID is the column's type; Type its name as format_type gives it, when known.
 	OID  uint32
 	Type string
+	// Mod is the type's modifier as PostgreSQL has it (atttypmod), 0 for none: what
+	// numeric(10,2) has in its parentheses.
+	Mod int32
 }
+
+// modifier is a Column's Mod of PostgreSQL's own, for which -1 is none.
+func modifier(atttypmod int32) int32 { return max(atttypmod, 0) }
 
 // kind is what an encoder must know of a column's type.
 type kind uint8
