@@ -177,11 +177,14 @@ type File struct {
 }
 
 // Column is one column of a result: its name, PostgreSQL's id of its type, and
-// the type's modifier (0: none), which has the scale of a numeric.
+// the type's modifier (0: none), which has the scale of a numeric. Array tells that
+// the type is an array, where the id does not say so: of a type that is not
+// PostgreSQL's own.
 type Column struct {
-	Name string `json:"name"`
-	OID  uint32 `json:"oid"`
-	Mod  int32  `json:"mod,omitempty"`
+	Name  string `json:"name"`
+	OID   uint32 `json:"oid"`
+	Mod   int32  `json:"mod,omitempty"`
+	Array bool   `json:"array,omitempty"`
 }
 
 // Block is a part of a gzip file that can be inflated by itself, as raw deflate

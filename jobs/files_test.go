@@ -90,6 +90,9 @@ func TestFileOnceForMany(t *testing.T) {
 	if n := s.store.begun.Load(); n != 2 {
 		t.Errorf("%d objects were begun, want the csv and the ndjson", n)
 	}
+	if n := s.rowsOf(t, "wish"); n != 0 {
+		t.Errorf("%d wishes are left", n)
+	}
 	// Those who ask for the csv are told of that.
 	if status, err := servers[0].StatusOfKey(t.Context(), "k", false, rows.Form{}); err != nil || status.File.ContentType != "text/csv" {
 		t.Errorf("%+v, %v", status.File, err)
@@ -151,7 +154,14 @@ func TestFileGone(t *testing.T) {
 	if second.File.Object == first.File.Object || second.File.SHA256 != first.File.SHA256 || second.Entry.File.Object != first.Entry.File.Object {
 		t.Errorf("made again: %+v, after %+v", second.File, first.File)
 	}
-	lose(*second.File, second.Entry.File)
+	// Another process, that has not read it, looks before it promises.
+	if err := s.store.Delete(t.Context(), second.File.Object); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := s.service().StatusOfKey(t.Context(), "k", false, ndjson); err != nil || status.Entry != nil {
+		t.Errorf("%+v, %v; want no file", status, err)
+	}
+	lose(second.Entry.File)
 	if _, err := service.Submit(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +238,30 @@ func TestFileFaults(t *testing.T) {
 			}
 			s.fileOf(t, service, r)
 			s.published(t, 2)
+			mu.Lock()
+			defer mu.Unlock()
+			if left != 0 {
+				t.Errorf("nobody asked the queue to %s", op)
+			}
 		})
+	}
+}
+
+// An array of a type that is not PostgreSQL's own is an array in the files made of it.
+func TestFileOfOwnArrays(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if _, err := s.pool.Exec(t.Context(), `CREATE TYPE mood AS ENUM ('sad', 'very glad')`); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+	service := s.service()
+	r := s.request("k", Post)
+	r.Plan.SQL, r.Plan.Arrays, r.Form = `SELECT '{sad,"very glad",NULL}'::mood[] AS moods, 'sad'::mood AS mood`, []string{"moods"}, ndjson
+	if _, err := service.Submit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.content(t, *s.fileOf(t, service, r).File); got != `{"moods":["sad","very glad",null],"mood":"sad"}`+"\n" {
+		t.Error(got)
 	}
 }

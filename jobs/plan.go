@@ -50,6 +50,10 @@ type Plan struct {
 	// ResultURL is where the steps' readers find the result.
 	ResultURL string `json:"resultUrl,omitempty"`
 
+	// Arrays are the columns, by name, whose types are arrays of types that are not
+	// PostgreSQL's own: a database tells a stream of rows only their numbers.
+	Arrays []string `json:"arrays,omitempty"`
+
 	// FileName of the download, without ".gz"; ContentType of the plain file.
 	FileName    string `json:"fileName"`
 	ContentType string `json:"contentType"`

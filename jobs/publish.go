@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 
 	"slashbatch/cache"
 	"slashbatch/internal/rows"
@@ -36,11 +37,15 @@ func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows
 }
 
 func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
+	file := fileOf(object, sum.Rows, written, columns, a.plan.ContentType, a.plan.FileName)
+	for i, c := range file.Columns {
+		file.Columns[i].Array = slices.Contains(a.plan.Arrays, c.Name)
+	}
 	return cache.Publication{
 		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
 		Job: a.job.ID, Claim: a.holder.Claim, Submitted: a.job.Submitted, SpecDigest: a.plan.SpecDigest,
 		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh,
-		File: *fileOf(object, sum.Rows, written, columns, a.plan.ContentType, a.plan.FileName),
+		File: *file,
 	}
 }
 

@@ -242,6 +242,9 @@ func rowColumns(columns []cache.Column) []rows.Column {
 	out := make([]rows.Column, len(columns))
 	for i, c := range columns {
 		out[i] = rows.Column{Name: c.Name, OID: c.OID, Mod: c.Mod}
+		if c.Array {
+			out[i].Type = "[]"
+		}
 	}
 	return out
 }

@@ -5,10 +5,8 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -16,8 +14,6 @@ import (
 
 	"slashbatch/cache"
 	"slashbatch/cache/catalog"
-	"slashbatch/cache/filestore"
-	"slashbatch/cache/s3store"
 	"slashbatch/internal/config"
 	"slashbatch/internal/problem"
 	"slashbatch/internal/rows"
@@ -44,7 +40,8 @@ type App struct {
 	specs    []*endpoint.Spec
 	sources  map[string]*rows.Source
 	catalog  *catalog.Catalog
-	store    cache.Store
+	stores   *stores
+	store    cache.Store // all of them
 	hub      *jobs.Hub
 	registry *server.Registry
 	service  *jobs.Service // of the queue that was reached
@@ -89,10 +86,10 @@ func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (
 	if a.catalog, err = catalog.Open(c.Catalog.URL.Reveal()); err != nil {
 		problems = append(problems, problem.Problem{File: c.File, Path: "catalog.url", Message: err.Error()})
 	}
-	if a.store, err = openStore(ctx, c); err != nil {
-		problems = append(problems, problem.Problem{File: c.File, Path: "cache.url", Message: err.Error()})
-	}
-	return a, problems
+	var more problem.List
+	a.stores, more = openStores(ctx, c, log)
+	a.store = a.stores.front()
+	return a, append(problems, more...)
 }
 
 const (
@@ -110,31 +107,7 @@ func (a *App) Close() {
 	if a.catalog != nil {
 		a.catalog.Close()
 	}
-	if closer, ok := a.store.(interface{ Close() error }); ok {
-		_ = closer.Close() // nothing is being written any more
-	}
-}
-
-func openStore(ctx context.Context, c *config.Config) (cache.Store, error) {
-	u, err := url.Parse(c.Cache.URL.Reveal())
-	if err != nil {
-		return nil, errors.New("is not a URL") // url.Error quotes it, credentials and all
-	}
-	switch u.Scheme {
-	case "file":
-		store, err := filestore.OpenURL(u)
-		if err != nil {
-			return nil, err // and no nil *Store, which in an interface is not nil
-		}
-		return store, nil
-	case "s3":
-		store, err := s3store.OpenURL(ctx, u, s3store.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return store, nil
-	}
-	return nil, fmt.Errorf("has the scheme %q; known are s3 and file", u.Scheme)
+	a.stores.close()
 }
 
 func (a *App) worker(q queue.Queue) *jobs.Worker {
@@ -213,6 +186,7 @@ func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Reg
 		UserFromHost:     userFromHost, SQLEnabled: sql,
 		SQLResultAge: c.Batch.Retention.Results.Std(),
 		BatchEnabled: c.Batch.Enabled, BatchPath: c.Batch.Path, MaxWait: c.Batch.MaxWait.Std(),
+		Redirect: c.Cache.Download == config.DownloadRedirect, LinkTTL: c.Cache.LinkTTL.Std(), AliasTTL: c.Batch.Retention.Results.Std(),
 		ResultAge: c.Batch.MaxAge.Std(), MinFresh: c.Batch.MinFresh.Std(), Retry: c.Batch.Process.Retry,
 		QueryTimeout: c.Batch.Limits.QueryTimeout.Std(), ResultBytes: int64(c.Batch.Limits.ResultBytes),
 		Checks: checks,

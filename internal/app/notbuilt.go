@@ -5,12 +5,11 @@ import (
 
 	"slashbatch/internal/config"
 	"slashbatch/internal/problem"
-	"slashbatch/server/endpoint"
 )
 
 // notBuilt refuses settings that are documented but that this version does
-// nothing about yet: better no start than a limit or a redirect that everybody
-// believes in and nobody keeps.
+// nothing about yet: better no start than a limit that everybody believes in and
+// nobody keeps.
 func notBuilt(c *config.Config) problem.List {
 	d := config.Defaults()
 	var problems problem.List
@@ -20,8 +19,6 @@ func notBuilt(c *config.Config) problem.List {
 		}
 	}
 	refuse(!c.Cache.Compressed, "cache.compressed", "results are always stored compressed")
-	refuse(c.Cache.Download != d.Cache.Download, "cache.download", "known is proxy")
-	refuse(c.Batch.Retention.MaxBytes != 0, "batch.retention.maxBytes", "leave it out")
 	refuse(c.Auth.Anonymous.TotalQueued != d.Auth.Anonymous.TotalQueued, "auth.anonymous.totalQueued", "leave it out")
 	refuse(len(c.Server.CORSOrigins) > 0, "server.corsOrigins", "leave it out")
 	refuse(c.Server.RateLimit != 0, "server.rateLimit", "leave it out")
@@ -29,13 +26,4 @@ func notBuilt(c *config.Config) problem.List {
 		refuse(u.Customer != 0, fmt.Sprintf("auth.users[%d].customer", i), "leave it out")
 	}
 	return problems.In(c.File)
-}
-
-// specNotBuilt is the same for endpoint specs.
-func specNotBuilt(s *endpoint.Spec) problem.List {
-	var problems problem.List
-	if s.Batch.Enabled && s.Batch.ContentType != "text/csv" {
-		problems.Add("batch.contentType", "%s is not available in this version; text/csv is", s.Batch.ContentType)
-	}
-	return problems.In(s.File)
 }

@@ -77,12 +77,14 @@ func (a *App) Run(ctx, hard context.Context) error {
 	var tasks, work sync.WaitGroup
 	tasks.Go(func() { a.hub.Run(background, q) })
 	tasks.Go(func() { a.awaitEndpoints(background) })
+	tasks.Go(func() { a.stores.await(background, a.catalog, a.config.Batch.Process.RetryInit.Std()) })
 	if a.roles.Serve && a.config.EndpointsReload {
 		tasks.Go(func() { a.reload(background, q, front) })
 	}
 	if a.roles.Work {
 		worker := a.worker(q)
 		work.Go(func() { worker.Run(ctx, hard) })
+		tasks.Go(func() { a.keeper().Run(background) })
 	}
 	select {
 	case <-ctx.Done():
@@ -117,6 +119,9 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 	pause := a.config.Batch.Process.RetryInit.Std()
 	for {
 		err := a.prepareSchema(ctx)
+		if err == nil {
+			err = a.stores.register(ctx, a.catalog)
+		}
 		if err == nil {
 			var q queue.Queue
 			if q, err = a.openQueue(ctx); err == nil {

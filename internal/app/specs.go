@@ -53,7 +53,6 @@ func LoadSpecs(c *config.Config) ([]*endpoint.Spec, problem.List) {
 		}
 	}
 	for _, s := range specs {
-		problems = append(problems, specNotBuilt(s)...)
 		for _, name := range s.Sources() {
 			if _, ok := c.DataSources[name]; !ok && name != endpoint.UserSource {
 				problems = append(problems, problem.Problem{File: s.File, Path: "dataSource", Message: fmt.Sprintf("there is no data source %q in the configuration", name)})
@@ -136,11 +135,7 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec, registry *server.R
 	if err != nil {
 		return nil, errors.Join(err, errors.Unwrap(err))
 	}
-	described := endpoint.Described{Params: description.Params}
-	for _, c := range description.Columns {
-		described.Columns = append(described.Columns, endpoint.Column{Name: c.Name, OID: c.OID, TypeName: c.Type})
-	}
-	compiled, found := endpoint.Compile(s, described)
+	compiled, found := endpoint.Compile(s, describedBy(description))
 	found = append(found, a.describeBatch(ctx, s)...)
 	if len(found) > 0 {
 		registry.Refuse(s.Name)
@@ -148,6 +143,15 @@ func (a *App) describe(ctx context.Context, s *endpoint.Spec, registry *server.R
 	}
 	registry.Put(compiled)
 	return nil, nil
+}
+
+// describedBy is what a database said, as endpoints take it.
+func describedBy(d rows.Description) endpoint.Described {
+	described := endpoint.Described{Params: d.Params}
+	for _, c := range d.Columns {
+		described.Columns = append(described.Columns, endpoint.Column{Name: c.Name, OID: c.OID, TypeName: c.Type})
+	}
+	return described
 }
 
 // describing is where a data source's queries are described; one user's login stands for

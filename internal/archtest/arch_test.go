@@ -41,6 +41,7 @@ var may = []struct {
 	{"cache/filestore", []string{"cache"}},
 	{"cache/s3store", []string{"cache"}},
 	{"cache/catalog", []string{"cache", "internal/pg"}},
+	{"cache/upkeep", []string{"cache"}},
 
 	{"jobs", []string{"cache", "queue", "internal/rows", "internal/sqltext"}},
 	{"server/carto", []string{"internal/problem", "internal/sqltext", "jobs"}},
@@ -52,10 +53,10 @@ var may = []struct {
 
 	// The only package that knows concrete backends.
 	{"internal/app", []string{
-		"cache", "cache/catalog", "cache/filestore", "cache/s3store", "queue", "queue/memqueue", "queue/pgqueue", "queue/redisqueue",
+		"cache", "cache/catalog", "cache/filestore", "cache/s3store", "cache/upkeep", "queue", "queue/memqueue", "queue/pgqueue", "queue/redisqueue",
 		"internal/config", "internal/problem", "internal/rows", "jobs", "server", "server/endpoint",
 	}},
-	{"internal/cli", []string{"demo", "demo/postgres", "queue", "internal/app", "internal/config", "internal/problem"}},
+	{"internal/cli", []string{"cache/upkeep", "demo", "demo/postgres", "queue", "internal/app", "internal/config", "internal/problem"}},
 	{".", []string{"internal/cli"}},
 
 	{"bench/site", []string{"internal/testenv"}},

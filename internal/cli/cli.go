@@ -42,6 +42,16 @@ var commands = []command{
 	{"job show", "all that is known of a job", runJobShow},
 	{"job cancel", "end jobs, for everybody who waits for them", runJobCancel},
 
+	{"result list", "the results, newest first", runResultList},
+	{"result show", "all that is known of a result", runResultShow},
+	{"result put", "make a result of a file by hand", runResultPut},
+	{"result rm", "remove names of results, so that they are computed again; or purge results", runResultRemove},
+	{"result clear", "remove all results, or those of an endpoint", runResultClear},
+
+	{"store copy", "copy all files from one store to another, while both are in use", runStoreCopy},
+	{"store verify", "read every file of a store, and tell what is wrong", runStoreVerify},
+	{"store retire", "delete a store whose files are in another one", runStoreRetire},
+
 	{"version", "print the version", runVersion},
 }
 

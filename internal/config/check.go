@@ -27,6 +27,11 @@ func (l *loader) url(path string, u URL, schemes ...string) (*url.URL, bool) {
 		}
 		return nil, false
 	}
+	return l.urlAt(at, u, schemes...)
+}
+
+// urlAt checks a URL that is there.
+func (l *loader) urlAt(at string, u URL, schemes ...string) (*url.URL, bool) {
 	p, err := url.Parse(string(u))
 	switch {
 	case err != nil || p.Scheme == "":

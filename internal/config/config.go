@@ -171,6 +171,10 @@ type Cache struct {
 	// URLFile is a file that holds URL.
 	URLFile string `yaml:"urlFile,omitempty"`
 
+	// ReadFrom are the URLs of further stores whose files are served, as while they
+	// are copied from there; nothing is written to them. Defaults to none.
+	ReadFrom []URL `yaml:"readFrom"`
+
 	// Compressed stores results as gzip. Defaults to true.
 	Compressed bool `yaml:"compressed"`
 

@@ -28,7 +28,7 @@ func TestDocumentedDefaults(t *testing.T) {
 	want := Defaults()
 	want.File = documented
 	want.Catalog.URL = c.Catalog.URL
-	want.Cache.URL = absoluteFile(want.Cache.URL)
+	want.Cache.URL = AbsoluteFile(want.Cache.URL)
 	for _, name := range []string{DefaultSource, BatchSource} {
 		ds := defaultDataSource(name)
 		ds.URL = c.Catalog.URL
@@ -45,7 +45,7 @@ func TestDefaultsNeedTwoURLs(t *testing.T) {
 	want := Defaults()
 	want.File = "test.yaml"
 	want.Catalog.URL = "postgres:///c"
-	want.Cache.URL = absoluteFile(want.Cache.URL)
+	want.Cache.URL = AbsoluteFile(want.Cache.URL)
 	want.DataSources[DefaultSource] = c.DataSources[DefaultSource]
 	if diff := cmp.Diff(want, c, equal); diff != "" {
 		t.Errorf("(-default +loaded):\n%s", diff)

@@ -171,7 +171,10 @@ func (l *loader) derive() {
 		b.MaxAge = b.Retention.Results
 	}
 	l.cfg.Server.PublicURL = strings.TrimRight(l.cfg.Server.PublicURL, "/")
-	l.cfg.Cache.URL = absoluteFile(l.cfg.Cache.URL)
+	l.cfg.Cache.URL = AbsoluteFile(l.cfg.Cache.URL)
+	for i, u := range l.cfg.Cache.ReadFrom {
+		l.cfg.Cache.ReadFrom[i] = AbsoluteFile(u)
+	}
 }
 
 // environ returns the variables of env, the last of a name winning.

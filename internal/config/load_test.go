@@ -184,7 +184,7 @@ func TestFolderIsAbsolute(t *testing.T) {
 		"file:/srv/../srv": "file:///srv",
 		"s3://b/p?x=y":     "s3://b/p?x=y",
 	} {
-		if got := absoluteFile(URL(in)).Reveal(); got != want {
+		if got := AbsoluteFile(URL(in)).Reveal(); got != want {
 			t.Errorf("%s is %s, want %s", in, got, want)
 		}
 	}

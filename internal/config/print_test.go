@@ -13,7 +13,7 @@ dataSources:
   default: {url: "postgres://u:hunter2@localhost/x"}
   batch: {url: "postgres:///x?password=hunter2"}
 queue: {url: "redis://:hunter2@localhost/5"}
-cache: {url: "s3://b/p?secret=hunter2"}
+cache: {url: "s3://b/p?secret=hunter2", readFrom: ["s3://old/p?secret=hunter2"]}
 auth:
   users:
     - name: alice

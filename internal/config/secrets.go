@@ -54,9 +54,9 @@ func (l *loader) secret(path string, into *URL, file string) {
 	l.fromFile[path+".url"] = at
 }
 
-// absoluteFile makes the folder of a file: URL absolute, so that it means one
+// AbsoluteFile makes the folder of a file: URL absolute, so that it means one
 // place to whoever reads it; other URLs stay.
-func absoluteFile(u URL) URL {
+func AbsoluteFile(u URL) URL {
 	p, err := url.Parse(string(u))
 	if err != nil || p.Scheme != "file" || p.Host != "" || p.User != nil || p.RawQuery != "" || p.Fragment != "" {
 		return u

@@ -67,13 +67,15 @@ func (l *loader) databases() {
 func (l *loader) cache() {
 	c := &l.cfg.Cache
 	if p, ok := l.url("cache", c.URL, "s3", "file"); ok {
-		switch {
-		case p.Scheme == "s3" && p.Host == "":
-			l.add("cache.url", "expected s3://bucket/prefix?region=…&endpoint=…&path_style=true")
-		case p.Scheme == "file" && (p.Path == "" || p.Host != ""):
-			l.add("cache.url", "expected a folder such as file:///var/lib/slashbatch, or file:./data")
-		case p.Scheme == "file" && c.Download == DownloadRedirect:
+		l.store("cache.url", p)
+		if p.Scheme == "file" && c.Download == DownloadRedirect {
 			l.add("cache.download", "redirect needs an s3:// store; a folder has no URLs to redirect to")
+		}
+	}
+	for i, u := range c.ReadFrom {
+		at := fmt.Sprintf("cache.readFrom[%d]", i)
+		if p, ok := l.urlAt(at, u, "s3", "file"); ok {
+			l.store(at, p)
 		}
 	}
 	l.word("cache.download", c.Download, DownloadProxy, DownloadRedirect)
@@ -81,6 +83,16 @@ func (l *loader) cache() {
 	l.duration("cache.grace", c.Grace, time.Second, 10*year)
 	if c.Grace < c.LinkTTL {
 		l.add("cache.grace", "is %v, shorter than linkTTL (%v): links would outlive their files", c.Grace, c.LinkTTL)
+	}
+}
+
+// store checks the URL of a store.
+func (l *loader) store(path string, p *url.URL) {
+	switch {
+	case p.Scheme == "s3" && p.Host == "":
+		l.add(path, "expected s3://bucket/prefix?region=…&endpoint=…&path_style=true")
+	case p.Scheme == "file" && (p.Path == "" || p.Host != ""):
+		l.add(path, "expected a folder such as file:///var/lib/slashbatch, or file:./data")
 	}
 }
 
