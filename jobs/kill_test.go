@@ -14,11 +14,13 @@ import (
 	"slashbatch/cache"
 	"slashbatch/cache/catalog"
 	"slashbatch/cache/filestore"
+	"slashbatch/cache/upkeep"
 	"slashbatch/internal/pgtest"
 	"slashbatch/internal/rows"
 	"slashbatch/queue"
 	"slashbatch/queue/pgqueue"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -83,7 +85,7 @@ func killedWhilePublishing(t *testing.T, kind, moment string) {
 			t.Errorf("%v is %s", form, status.Word)
 		}
 	}
-	s.start(t)
+	stop, _, ended := s.start(t)
 	for _, form := range []rows.Form{ndjson, {}} {
 		r.Form = form
 		if _, err := service.Submit(t.Context(), r); err != nil {
@@ -97,6 +99,57 @@ func killedWhilePublishing(t *testing.T, kind, moment string) {
 	}
 	if steps > 1 || runs != 1 {
 		t.Errorf("the step has run %d times, %d runs have published", steps, runs)
+	}
+	stop()
+	<-ended
+	s.swept(t, "file://"+dir)
+}
+
+// swept sweeps, as if everything were old, and asks that the store has nothing but the
+// files of the catalogue, its marker, and nothing half written.
+func (s *site) swept(t *testing.T, url string) {
+	t.Helper()
+	ctx, record := t.Context(), s.Catalog.(*catalog.Catalog)
+	registered, err := upkeep.Register(ctx, record, s.Store, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := upkeep.Store{ID: registered.ID, URL: url, Store: s.Store}
+	if _, err := upkeep.Walk(ctx, record, store, 0); err != nil {
+		t.Error("walk: ", err)
+	}
+	if _, err := upkeep.SweepTemps(ctx, record, []upkeep.Store{store}, 0); err != nil {
+		t.Error("temporary files: ", err)
+	}
+	if _, err := upkeep.Remove(ctx, record, store); err != nil {
+		t.Error("removal: ", err)
+	}
+	known := map[string]bool{"slashbatch.json": true}
+	files, err := s.pool.Query(ctx, `SELECT object FROM slashbatch.location WHERE state = 'live'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := pgx.CollectRows(files, pgx.RowTo[string])
+	if err != nil || len(live) != 2 {
+		t.Errorf("%d live files, %v; want the csv and the ndjson", len(live), err)
+	}
+	for _, object := range live {
+		known[object] = true
+	}
+	for object, err := range s.store.List(ctx, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !known[object.Name] {
+			t.Errorf("%s is left over", object.Name)
+		}
+		delete(known, object.Name)
+	}
+	if len(known) > 0 {
+		t.Errorf("not in the store: %v", known)
+	}
+	if left, err := os.ReadDir(strings.TrimPrefix(url, "file://") + "/.tmp,"); err == nil && len(left) > 0 {
+		t.Errorf("%d temporary files are left", len(left))
 	}
 }
 
@@ -131,15 +184,15 @@ func openKillSite(t *testing.T, url, dir string) WorkerOptions {
 	if _, err := record.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	store, _, err := record.StoreByURL(t.Context(), "file://"+dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record.Use(store)
 	files, err := filestore.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := upkeep.Register(t.Context(), record, files, "file://"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Use(store.ID)
 	source, err := rows.Open("default", url, rows.SourceOptions{MaxConns: 4, Application: "slashbatch default"})
 	if err != nil {
 		t.Fatal(err)
