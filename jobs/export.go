@@ -177,7 +177,7 @@ func (a *exportTask) produce(ctx context.Context) (cache.Entry, error) {
 	// not hold up the end of a query that has failed.
 	writing, stopWriting := context.WithCancel(ctx)
 	defer stopWriting()
-	object := objectName(a.holder)
+	object := ObjectName(a.holder, "csv.gz")
 	writer, err := a.worker.Store.Create(writing, object, cache.ObjectOptions{ContentType: a.plan.ContentType})
 	if err != nil {
 		return cache.Entry{}, err
@@ -221,8 +221,9 @@ func (h held) commit(ctx context.Context, writer cache.Writer, object string, si
 	return err
 }
 
-// objectName carries the claim, so that a late writer can never overwrite what
-// another claim has published. The two digits keep folders small.
-func objectName(h queue.Holder) string {
-	return "results/" + h.Job[:2] + "/" + h.Job + "." + h.Claim + ".csv.gz"
+// ObjectName is the name of a file that a claim makes. It carries the claim, so that a
+// late writer can never overwrite what another claim has published. The two digits keep
+// folders small.
+func ObjectName(h queue.Holder, extension string) string {
+	return "results/" + h.Job[:2] + "/" + h.Job + "." + h.Claim + "." + extension
 }

@@ -54,7 +54,7 @@ func (a *exportTask) adopt(ctx context.Context, premade cache.Object) (cache.Ent
 		return cache.Entry{}, err
 	}
 	defer func() { _ = body.Close() }() // it was read only
-	object := objectName(a.holder)
+	object := ObjectName(a.holder, "csv.gz")
 	writer, err := a.worker.Store.Create(working, object, cache.ObjectOptions{ContentType: a.plan.ContentType})
 	if err != nil {
 		return cache.Entry{}, err

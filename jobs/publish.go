@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"slashbatch/cache"
 	"slashbatch/internal/rows"
@@ -37,9 +38,9 @@ func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows
 }
 
 func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {
-	file := fileOf(object, sum.Rows, written, columns, a.plan.ContentType, a.plan.FileName)
+	file := FileOf(object, sum.Rows, written, columns, a.plan.ContentType, a.plan.FileName)
 	for i, c := range file.Columns {
-		file.Columns[i].Array = slices.Contains(a.plan.Arrays, c.Name)
+		file.Columns[i].Array = c.Array || slices.Contains(a.plan.Arrays, c.Name)
 	}
 	return cache.Publication{
 		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
@@ -49,14 +50,17 @@ func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns
 	}
 }
 
-// fileOf describes a committed object.
-func fileOf(object string, count int64, written rows.Written, columns []rows.Column, contentType, name string) *cache.File {
+// FileOf describes a committed csv, written as Export does it. Arrays of other types than
+// PostgreSQL's own are known as such where a column has its type's name.
+func FileOf(object string, count int64, written rows.Written, columns []rows.Column, contentType, name string) *cache.File {
 	file := &cache.File{
 		Object: object, Stored: written.Stored, Rows: count, Bytes: written.Plain, SHA256: written.SHA256,
 		Gzipped: true, ContentType: contentType, FileName: name,
 	}
 	for _, c := range columns {
-		file.Columns = append(file.Columns, cache.Column{Name: c.Name, OID: c.OID, Mod: c.Mod})
+		file.Columns = append(file.Columns, cache.Column{
+			Name: c.Name, OID: c.OID, Mod: c.Mod, Array: c.OID >= rows.FirstOwnType && strings.HasSuffix(c.Type, "[]"),
+		})
 	}
 	for _, b := range written.Blocks {
 		file.Blocks = append(file.Blocks, cache.Block(b))

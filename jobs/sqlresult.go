@@ -69,7 +69,7 @@ func (c *capture) keep(ctx context.Context) (*cache.File, error) {
 		return nil, err
 	}
 	count, _ := export.Progress()
-	return fileOf(c.object, count, written, export.Header(), sqlContentType, "job-"+c.task.job.ID+".csv"), nil
+	return FileOf(c.object, count, written, export.Header(), sqlContentType, "job-"+c.task.job.ID+".csv"), nil
 }
 
 // keepResult makes the rows of a step that is done the result of the job. What the step

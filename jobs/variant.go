@@ -179,7 +179,11 @@ func (v *variantTask) convert(ctx context.Context, form rows.Form) (cache.File, 
 	if err != nil {
 		return cache.File{}, err
 	}
-	object := variantObject(v.holder, form)
+	extension := form.Extension()
+	if form.Gzipped() {
+		extension += ".gz"
+	}
+	object := ObjectName(v.holder, extension)
 	writer, err := v.worker.Store.Create(working, object, cache.ObjectOptions{ContentType: form.ContentType()})
 	if err != nil {
 		return cache.File{}, err
@@ -228,14 +232,6 @@ func (v *variantTask) publish(ctx context.Context, form cache.Form, file cache.F
 		v.discard(file.Object)
 	}
 	return published, nil
-}
-
-func variantObject(h queue.Holder, form rows.Form) string {
-	name := "results/" + h.Job[:2] + "/" + h.Job + "." + h.Claim + "." + form.Extension()
-	if form.Gzipped() {
-		name += ".gz"
-	}
-	return name
 }
 
 func rowColumns(columns []cache.Column) []rows.Column {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"slashbatch/cache"
+	"slashbatch/internal/rows"
 	"slashbatch/jobs"
 	"slashbatch/server/endpoint"
 )
@@ -53,13 +55,7 @@ func (s *Server) understandTwin(w http.ResponseWriter, r *http.Request, spec *en
 	if len(s.statusURL(a, "")) > maxURL {
 		return ask{}, &httpError{Status: http.StatusRequestEntityTooLarge, Detail: "the request has too many parameters: nobody could ask for its status or its file, since their URLs would be longer than servers take"}
 	}
-	if f := a.Control.Format; f != "" && f != "csv" {
-		return ask{}, &httpError{Status: http.StatusNotAcceptable, Detail: "exports of this endpoint come as csv"}
-	}
-	if c := a.Control; c.BOM || c.Safe || c.Delimiter != 0 && c.Delimiter != ',' {
-		return ask{}, &httpError{Status: http.StatusNotAcceptable, Detail: "exports come as CSV with commas; _delimiter, _bom and _safe are for interactive answers"}
-	}
-	return a, nil
+	return a, a.checkFile()
 }
 
 func (s *Server) offersBatch(spec *endpoint.Spec) bool { return s.BatchEnabled && spec.Batch.Enabled }
@@ -72,21 +68,21 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 		if embedded(r) {
 			method = jobs.Look
 		}
-		status, err := s.find(r, a, method)
+		status, err := s.find(r.Context(), a, method)
 		if err != nil {
 			return err
 		}
 		if a.Control.Waits && !status.Word.Final() {
-			if status, err = s.waitFor(r.Context(), a, status); err != nil {
+			if status, err = s.waitFor(r.Context(), a, status, method); err != nil {
 				return err
 			}
 		}
 		if status.Entry != nil {
-			err := s.download(w, r, *status.Entry, a.Endpoint.Spec.Name, cacheScope(w, a.Endpoint.Spec))
+			err := s.download(w, r, s.served(w, a, status))
 			if !isGone(err) {
 				return err
 			}
-			if err := s.Jobs.Lost(r.Context(), *status.Entry); err != nil {
+			if err := s.Jobs.Lost(r.Context(), *status.File); err != nil {
 				return err
 			}
 			continue
@@ -103,11 +99,11 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 }
 
 // find looks only, or submits.
-func (s *Server) find(r *http.Request, a ask, method jobs.Method) (jobs.Status, error) {
+func (s *Server) find(ctx context.Context, a ask, method jobs.Method) (jobs.Status, error) {
 	if method == jobs.Look {
-		return s.Jobs.StatusOfKey(r.Context(), a.Key(), a.Control.Fresh)
+		return s.Jobs.StatusOfKey(ctx, a.Key(), a.Control.Fresh, a.form())
 	}
-	return s.submit(r.Context(), a, method)
+	return s.submit(ctx, a, method)
 }
 
 // embedded reports whether the request was made for a page or a prefetcher
@@ -133,7 +129,7 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 	}
 	plan := jobs.Plan{
 		Kind: jobs.KindExport, Key: a.Key(), URL: a.Path() + query(a.Values()), Endpoint: spec.Name,
-		Owner: "shared", SpecDigest: a.Endpoint.Digest(),
+		Owner: cache.OwnerShared, SpecDigest: a.Endpoint.Digest(),
 		Source: source, StepsSource: steps,
 		SQL: st.SQL, Args: st.Args, OnSuccess: spec.Batch.OnSuccess, OnError: spec.Batch.OnError,
 		ResultURL: a.base + a.Path() + s.BatchPath + query(a.Values()),
@@ -142,7 +138,12 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 		MaxAge: s.ResultAge, MinFresh: s.MinFresh,
 	}
 	if user := a.User(); user != "" {
-		plan.Owner = user
+		plan.Owner = cache.OwnerUser(user)
+	}
+	for _, c := range a.Columns() {
+		if c.OID >= rows.FirstOwnType && strings.HasSuffix(c.TypeName, "[]") {
+			plan.Arrays = append(plan.Arrays, c.Name)
+		}
 	}
 	if spec.Batch.Retry != nil {
 		plan.Retry = int(*spec.Batch.Retry)
@@ -151,7 +152,7 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 		plan.MaxAge = spec.Batch.MaxAge
 	}
 	return s.Jobs.Submit(ctx, jobs.Request{
-		Plan: plan, User: a.caller.list, Method: method, Estimate: spec.Batch.Estimate,
+		Plan: plan, Form: a.form(), User: a.caller.list, Method: method, Estimate: spec.Batch.Estimate,
 		RunningCap: a.caller.limits.Running, QueuedCap: a.caller.limits.Queued,
 	})
 }
@@ -171,6 +172,9 @@ func (s *Server) seeStatus(w http.ResponseWriter, a ask, status jobs.Status) err
 
 // accept answers "Prefer: respond-async" on the plain endpoint.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request, a ask) error {
+	if err := a.checkFile(); err != nil {
+		return err
+	}
 	status, err := s.submit(r.Context(), a, jobs.Post)
 	if err != nil {
 		return err
@@ -203,12 +207,20 @@ func prefersAsync(r *http.Request) bool {
 
 // head tells of a ready file, and queues nothing.
 func (s *Server) head(w http.ResponseWriter, r *http.Request, a ask) error {
-	status, err := s.Jobs.StatusOfKey(r.Context(), a.Key(), false)
+	status, err := s.Jobs.StatusOfKey(r.Context(), a.Key(), false, a.form())
 	if err != nil {
 		return err
 	}
 	if status.Entry == nil {
 		return notFound("this export is not ready")
 	}
-	return s.download(w, r, *status.Entry, a.Endpoint.Spec.Name, cacheScope(w, a.Endpoint.Spec))
+	return s.download(w, r, s.served(w, a, status))
+}
+
+// served is the file that answers a request.
+func (s *Server) served(w http.ResponseWriter, a ask, status jobs.Status) served {
+	return served{
+		entry: *status.Entry, file: *status.File, form: jobs.FormName(a.form()), packed: a.file().packed,
+		of: a.Endpoint.Spec.Name, private: cacheScope(w, a.Endpoint.Spec),
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"slashbatch/cache"
 	"slashbatch/internal/config"
 	"slashbatch/internal/rows"
+	"slashbatch/jobs"
+	"slashbatch/queue"
 
 	"github.com/google/uuid"
 )
@@ -66,9 +68,11 @@ func (l *Librarian) Put(ctx context.Context, d Deposit, file io.Reader) (Deposit
 	if publication.MaxAge == 0 {
 		publication.MaxAge = maxAge(a.config, r.Endpoint.Spec.Batch.MaxAge)
 	}
-	if publication.File, err = l.deposit(ctx, publication, r, file); err != nil {
+	deposited, err := l.deposit(ctx, publication, r, file)
+	if err != nil {
 		return Deposited{}, err
 	}
+	publication.File = *deposited
 	// The object is there. What is left takes a moment, and is not to be stopped halfway.
 	ctx = context.WithoutCancel(ctx)
 	out := Deposited{URL: r.twinURL(a.config), Typed: typed(publication.File.Columns, r.columns)}
@@ -90,16 +94,13 @@ func maxAge(c *config.Config, own time.Duration) time.Duration {
 
 // deposit writes a file into the store, as an export does. After an error nothing is left
 // there, as far as anybody can tell.
-func (l *Librarian) deposit(ctx context.Context, p cache.Publication, r asked, in io.Reader) (cache.File, error) {
+func (l *Librarian) deposit(ctx context.Context, p cache.Publication, r asked, in io.Reader) (*cache.File, error) {
 	writing, stop := context.WithCancel(ctx)
 	defer stop()
-	f := cache.File{
-		Object:  "results/" + p.Job[:2] + "/" + p.Job + "." + p.Claim + ".csv.gz", // as the workers name theirs
-		Gzipped: true, ContentType: "text/csv", FileName: r.FileName("csv"),
-	}
-	writer, err := l.service.store.Create(writing, f.Object, cache.ObjectOptions{ContentType: f.ContentType})
+	object := jobs.ObjectName(queue.Holder{Job: p.Job, Claim: p.Claim}, "csv.gz")
+	writer, err := l.service.store.Create(writing, object, cache.ObjectOptions{ContentType: csvType})
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	defer func() { _ = writer.Abort() }() // after Commit it does nothing
 	adopted, err := rows.AdoptAs(writing, in, writer, r.columns, int64(l.config.Batch.Limits.ResultBytes))
@@ -107,25 +108,20 @@ func (l *Librarian) deposit(ctx context.Context, p cache.Publication, r asked, i
 		err = fmt.Errorf("while the file was read and stored: %w", err)
 	}
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	stored, err := writer.Commit(writing)
 	if err == nil && stored.Size != adopted.Stored {
 		err = errors.New("the store confirmed another size than was written")
 	}
 	if err != nil {
-		l.discard(context.WithoutCancel(ctx), f.Object) // it may be there after all
-		return f, err
+		l.discard(context.WithoutCancel(ctx), object) // it may be there after all
+		return nil, err
 	}
-	f.Stored, f.Rows, f.Bytes, f.SHA256 = adopted.Stored, adopted.Rows, adopted.Plain, adopted.SHA256
-	for _, c := range adopted.Columns {
-		f.Columns = append(f.Columns, cache.Column{Name: c.Name, OID: c.OID, Mod: c.Mod})
-	}
-	for _, b := range adopted.Blocks {
-		f.Blocks = append(f.Blocks, cache.Block(b))
-	}
-	return f, nil
+	return jobs.FileOf(object, adopted.Rows, adopted.Written, adopted.Columns, csvType, r.FileName("csv")), nil
 }
+
+const csvType = "text/csv"
 
 // typed reports whether a file has taken the endpoint's columns for its own.
 func typed(file []cache.Column, known []rows.Column) bool {

@@ -53,6 +53,9 @@ const (
 	OIDJSONB       = 3802
 )
 
+// FirstOwnType is the first id of a type that is not PostgreSQL's own.
+const FirstOwnType = 16384
+
 // arrays maps array types to the types of their elements; "bounds" like
 // [2:3]={…} and user-defined arrays stay text.
 var arrays = map[uint32]uint32{
@@ -102,12 +105,12 @@ func IsNumber(oid uint32) bool { return kindOf(oid) == kindNumber || kindOf(oid)
 // textual reports whether values of a type are words of people: PostgreSQL's own text
 // types, and all types that are not PostgreSQL's own, as enums.
 func textual(oid uint32) bool {
-	const char, name, xml, bpchar, varchar, firstOwn = 18, 19, 142, 1042, 1043, 16384
+	const char, name, xml, bpchar, varchar = 18, 19, 142, 1042, 1043
 	switch oid {
 	case char, name, OIDText, xml, bpchar, varchar:
 		return true
 	}
-	return oid >= firstOwn
+	return oid >= FirstOwnType
 }
 
 // appendTimestamp turns PostgreSQL's ISO text into RFC 3339: a T between date
