@@ -117,7 +117,8 @@ func (s *Service) fits(ctx context.Context, e cache.Entry, f rows.Form) error {
 
 // grant queues the files that were asked for while the result was still to come. It is
 // called once that is published and before the job ends, so that there is no moment in
-// which nothing is under way. Whoever has too much in the queue asks again.
+// which nothing is under way. That is also why nobody's list is too full for them: whoever
+// wished had a place for the run.
 func (a *exportTask) grant(ctx context.Context, e cache.Entry) error {
 	var wishes []cache.Wish
 	err := a.insist(ctx, insistTries, func() (err error) {
@@ -128,12 +129,8 @@ func (a *exportTask) grant(ctx context.Context, e cache.Entry) error {
 		return err
 	}
 	for _, w := range wishes {
-		err := a.insist(ctx, insistTries, func() error { return a.queueFile(ctx, e, w) })
-		if _, full := errors.AsType[*queue.FullError](err); full {
-			a.log.Info("a file is not made: its user has too much in the queue", "format", w.Form.Format)
-			continue
-		}
-		if err != nil {
+		w.QueuedCap = 0
+		if err := a.insist(ctx, insistTries, func() error { return a.queueFile(ctx, e, w) }); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -69,7 +70,7 @@ func killedWhilePublishing(t *testing.T, kind, moment string) {
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledChild$", "-test.count=1")
 	child.Env = append(os.Environ(), "SLASHBATCH_KILL="+strings.Join([]string{kind, moment, url, dir}, "|"))
 	said, err := child.CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("the worker was not killed: %v\n%s", err, said)
 	}
 

@@ -87,14 +87,16 @@ func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
 		if err := s.catalog.Wish(ctx, r.Plan.Key, fileRequest.wish()); err != nil {
 			return Status{}, err
 		}
-		entry, err := s.catalog.ByKey(ctx, r.Plan.Key)
-		if err != nil && !errors.Is(err, cache.ErrNotFound) {
-			return Status{}, err
-		}
-		if err != nil || !entry.Valid || entry.Job != status.Job.ID {
+		switch entry, err := s.catalog.ByKey(ctx, r.Plan.Key); {
+		case errors.Is(err, cache.ErrNotFound):
 			return status, nil
+		case err != nil:
+			return Status{}, err
+		case !entry.Valid || entry.Job != status.Job.ID:
+			return status, nil
+		default:
+			status.Entry = &entry
 		}
-		status.Entry = &entry
 	}
 	return s.SubmitFile(ctx, *status.Entry, fileRequest)
 }
@@ -320,9 +322,8 @@ func (s *Service) FirstAsker(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plan, err := decodePlan(definition)
+	plan, _ := decodePlan(definition) // of another version: as if nobody had
 	switch {
-	case err != nil: // of another version: as if nobody had
 	case plan.export != nil:
 		return plan.export.User, nil
 	case plan.variant != nil:

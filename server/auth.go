@@ -89,7 +89,7 @@ func newUsers(list []User) *users {
 }
 
 func unauthorized(detail string) error {
-	return &httpError{Status: http.StatusUnauthorized, Detail: detail, Authenticate: true}
+	return &httpError{Status: http.StatusUnauthorized, Detail: detail, Challenge: keyChallenge}
 }
 
 // caller identifies who sent the request: by a key as Bearer token or as the
@@ -97,7 +97,7 @@ func unauthorized(detail string) error {
 func (s *Server) caller(r *http.Request) (caller, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return caller{list: anonymousList + s.addressGroup(r), limits: s.Anonymous}, nil
+		return s.anonymous(r), nil
 	}
 	name, key, basic := r.BasicAuth()
 	if !basic {
@@ -112,6 +112,11 @@ func (s *Server) caller(r *http.Request) (caller, error) {
 		return caller{}, unauthorized("the key is not known")
 	}
 	return caller{name: user.Name, list: user.Name, limits: user.Limits}, nil
+}
+
+// anonymous is the caller as one of an address group.
+func (s *Server) anonymous(r *http.Request) caller {
+	return caller{list: anonymousList + s.addressGroup(r), limits: s.Anonymous}
 }
 
 // admit identifies the caller and checks that the endpoint is for them.

@@ -11,66 +11,128 @@ import (
 	"slashbatch/cache"
 )
 
-// download serves a result's file: as it is stored, with Content-Encoding
-// gzip, to clients that accept that, else inflated on the way. Each form has
-// its own strong ETag, and ranges of either work.
-// It is of an endpoint, or of SQL jobs; private says that it is for some only.
-func (s *Server) download(w http.ResponseWriter, r *http.Request, e cache.Entry, name string, private bool) error {
+// served is a file of a result that is about to be served.
+type served struct {
+	entry cache.Entry
+	file  cache.File
+	form  cache.Form
+	// of is the endpoint's name, or the kind of job, for the log.
+	of string
+	// private: the file is for some only.
+	private bool
+	// packed: the gzip file itself was asked for, by name.
+	packed bool
+}
+
+// download serves a file: as it is stored, with Content-Encoding gzip, to clients that
+// accept that, else inflated on the way. Each form has its own strong ETag, and ranges
+// of either work. ErrNotFound says that the file has gone since it was looked up.
+func (s *Server) download(w http.ResponseWriter, r *http.Request, d served) error {
 	ctx := r.Context()
+	// From here on the file is safe from eviction for the grace.
+	if err := s.Catalog.Touch(ctx, d.entry, d.form); errors.Is(err, cache.ErrNotFound) {
+		return err
+	} else if err != nil {
+		s.Log.Warn("an access was not noted", "error", err)
+	}
 	// The file is known to be there before the first header goes out.
-	object, err := s.Store.Stat(ctx, e.File.Object)
+	object, err := s.Store.Stat(ctx, d.file.Object)
 	if err != nil {
 		return err
 	}
-	if object.Size != e.File.Stored {
-		s.Log.Error("an object has another size than was published", "object", object.Name, "size", object.Size, "published", e.File.Stored)
+	if object.Size != d.file.Stored {
+		s.Log.Error("an object has another size than was published", "object", object.Name, "size", object.Size, "published", d.file.Stored)
 		return cache.ErrNotFound
 	}
-	if err := s.Catalog.Touch(ctx, e.Key); err != nil {
-		s.Log.Warn("an access was not noted", "error", err)
-	}
-	header := w.Header()
-	header.Set("Content-Type", e.File.ContentType+"; charset=utf-8")
-	header.Set("Content-Disposition", `attachment; filename="`+e.File.FileName+`"`)
-	header.Add("Vary", "Accept-Encoding")
-	// Whoever may read the request may read its file, and only they; and the
-	// same URL gives other rows once these have expired.
-	if private {
-		header.Set("Cache-Control", "private, no-cache")
-	} else {
-		header.Set("Cache-Control", "no-cache")
-	}
-	tag := e.File.SHA256[:32] + "-" + strconv.FormatInt(e.Result, 36)
+	packed := d.packed && d.file.Gzipped
+	encoded := d.file.Gzipped && !packed && acceptsGzip(r)
+	d.describe(w.Header(), packed, encoded)
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		r = r.Clone(ctx)
 		r.Header.Del("Range") // each range costs a read of the store; the whole file is allowed as well
 	}
-	var content *seeker
-	if acceptsGzip(r) {
-		header.Set("Content-Encoding", "gzip")
-		header.Set("ETag", `"`+tag+`-gz"`)
-		if r.Header.Get("Range") == "" {
-			header.Set("Content-Length", strconv.FormatInt(e.File.Stored, 10)) // ServeContent leaves it out with an encoding
+	if whole := packed || encoded || !d.file.Gzipped; whole && s.redirects(r, w.Header()) {
+		if err := s.redirect(w, r, d, encoded); !errors.Is(err, cache.ErrUnsupported) {
+			return err
 		}
-		content = &seeker{size: e.File.Stored, open: func(at int64) (io.ReadCloser, error) {
-			body, _, err := s.Store.Open(ctx, e.File.Object, at, -1)
+	}
+	content := &seeker{size: d.file.Bytes, open: func(at int64) (io.ReadCloser, error) { return s.inflate(ctx, d, at) }}
+	if packed || encoded || !d.file.Gzipped {
+		content = &seeker{size: d.file.Stored, open: func(at int64) (io.ReadCloser, error) {
+			body, _, err := s.Store.Open(ctx, d.file.Object, at, -1)
 			return body, err
 		}}
-	} else {
-		header.Set("ETag", `"`+tag+`"`)
-		content = &seeker{size: e.File.Bytes, open: func(at int64) (io.ReadCloser, error) {
-			return s.inflate(ctx, e, at)
-		}}
+	}
+	if encoded && r.Header.Get("Range") == "" {
+		w.Header().Set("Content-Length", strconv.FormatInt(d.file.Stored, 10)) // ServeContent leaves it out with an encoding
 	}
 	defer content.Close()
-	s.Log.Info("download", "key", e.Key, "endpoint", name, "rows", e.File.Rows, "range", r.Header.Get("Range") != "")
-	http.ServeContent(&refusal{ResponseWriter: patient(w), r: r}, r, "", e.Generated, content)
+	s.Log.Info("download", "key", d.entry.Key, "endpoint", d.of, "format", d.form.Format, "rows", d.file.Rows, "range", r.Header.Get("Range") != "")
+	http.ServeContent(&refusal{ResponseWriter: patient(w), r: r}, r, "", d.entry.Generated, content)
 	if content.failed != nil {
 		// ServeContent keeps this to itself, and an answer without a length would
 		// end as if it were whole.
-		s.Log.Error("a download broke off", "key", e.Key, "object", e.File.Object, "error", content.failed)
+		s.Log.Error("a download broke off", "key", d.entry.Key, "object", d.file.Object, "error", content.failed)
 		panic(http.ErrAbortHandler)
 	}
+	return nil
+}
+
+// describe sets the headers that tell of the file.
+func (d served) describe(header http.Header, packed, encoded bool) {
+	contentType, name := d.file.ContentType, d.file.FileName
+	if strings.HasPrefix(contentType, "text/") {
+		contentType += "; charset=utf-8"
+	}
+	tag := d.file.SHA256[:32] + "-" + strconv.FormatInt(d.entry.Result, 36)
+	switch {
+	case packed:
+		contentType, name, tag = "application/gzip", name+".gz", tag+"-file"
+	case encoded:
+		header.Set("Content-Encoding", "gzip")
+		tag += "-gz"
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	header.Set("ETag", `"`+tag+`"`)
+	if d.file.Gzipped && !packed {
+		header.Add("Vary", "Accept-Encoding")
+	}
+	// Whoever may read the request may read its file, and only they; and the
+	// same URL gives other rows once these have expired.
+	if d.private {
+		header.Set("Cache-Control", "private, no-cache")
+	} else {
+		header.Set("Cache-Control", "no-cache")
+	}
+}
+
+// redirects reports whether a download is to be a redirect to the store: not where
+// the client has the file already, and not where only the headers are wanted.
+func (s *Server) redirects(r *http.Request, header http.Header) bool {
+	return s.Redirect && r.Method == http.MethodGet && !etagMatches(r, header.Get("ETag"))
+}
+
+// redirect sends the client to the store with a signed URL, which was minted for this
+// request, after the access was checked, and is in no log. ErrUnsupported where the
+// store has no such thing.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, d served, encoded bool) error {
+	header := w.Header()
+	o := cache.SignOptions{TTL: s.LinkTTL, ContentType: header.Get("Content-Type"), ContentDisposition: header.Get("Content-Disposition")}
+	if encoded {
+		o.ContentEncoding = "gzip"
+	}
+	target, err := s.Store.SignURL(r.Context(), d.file.Object, o)
+	if err != nil {
+		return err
+	}
+	s.Log.Info("download", "key", d.entry.Key, "endpoint", d.of, "format", d.form.Format, "rows", d.file.Rows, "redirected", true)
+	for _, ofFile := range []string{"Content-Type", "Content-Disposition", "Content-Encoding", "ETag"} {
+		header.Del(ofFile)
+	}
+	header.Set("Cache-Control", "no-store")
+	header.Set("Location", target)
+	w.WriteHeader(http.StatusFound)
 	return nil
 }
 

@@ -38,16 +38,16 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the store broke
 // quietCatalog takes no notice of reads.
 type quietCatalog struct{ cache.Catalog }
 
-func (quietCatalog) Touch(context.Context, string) error { return nil }
+func (quietCatalog) Touch(context.Context, cache.Entry, cache.Form) error { return nil }
 
 func downloadServer(store cache.Store) *httptest.Server {
 	s := &Server{Options: Options{Store: store, Catalog: quietCatalog{}, Log: slog.New(slog.DiscardHandler)}}
 	spec := &endpoint.Spec{Name: "items", Access: endpoint.Access{Public: true}}
 	entry := cache.Entry{Result: 1, Generated: time.Unix(0, 0), File: cache.File{
-		Object: "o", Stored: 1000, Bytes: 5000, SHA256: strings.Repeat("ab", 32), ContentType: "text/csv", FileName: "x.csv",
+		Object: "o", Stored: 1000, Bytes: 5000, SHA256: strings.Repeat("ab", 32), ContentType: "text/csv", FileName: "x.csv", Gzipped: true,
 	}}
 	return httptest.NewServer(s.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.download(w, r, entry, spec.Name, cacheScope(w, spec)); err != nil {
+		if err := s.download(w, r, served{entry: entry, file: entry.File, form: cache.FormCSV, of: spec.Name, private: cacheScope(w, spec)}); err != nil {
 			s.answerError(w, r, err)
 		}
 	})))

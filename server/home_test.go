@@ -49,7 +49,7 @@ func TestHomeListsWhatTheCallerMayUse(t *testing.T) {
 		}
 		var tags []string
 		for _, tag := range document.Tags {
-			if tag.Name != sqlTag && tag.Name != "Health" {
+			if tag.Name != sqlTag && tag.Name != linksTag && tag.Name != "Health" {
 				tags = append(tags, tag.Name)
 			}
 		}
@@ -108,7 +108,8 @@ func TestHomeDescribesEndpoints(t *testing.T) {
 	}
 	const example = "https://data.example/x/stream/AB-01/package"
 	if diff := cmp.Diff(&twinDocument{
-		URL: "https://data.example/x/stream/{stream}/package/batch", Formats: []string{"csv"},
+		URL: "https://data.example/x/stream/{stream}/package/batch", Format: "csv", Links: true,
+		Formats: []string{"csv", "csv.gz", "ndjson", "ndjson.gz", "json", "json.gz", "parquet", "xlsx"},
 		Example: example + "/batch?min-mass=1000", Status: example + "/batch/status?min-mass=1000",
 	}, packages.Batch); diff != "" {
 		t.Error(diff)

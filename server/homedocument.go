@@ -79,12 +79,15 @@ type columnDocument struct {
 }
 
 // twinDocument describes the batch twin: URL is the template of its requests, Example
-// and Status are of the endpoint's example.
+// and Status are of the endpoint's example. Format is that of a file without _format; Links
+// tells that links to results can be had.
 type twinDocument struct {
 	URL       string   `json:"url"`
 	Example   string   `json:"example,omitempty"`
 	Status    string   `json:"status,omitempty"`
+	Format    string   `json:"format"`
 	Formats   []string `json:"formats"`
+	Links     bool     `json:"links"`
 	HardLimit int64    `json:"hardLimit,omitempty"`
 }
 
@@ -136,7 +139,10 @@ func (s *Server) endpointDocument(l listed, base string) endpointDocument {
 		d.Example = l.example.plainURL()
 	}
 	if s.offersBatch(l.spec) {
-		d.Batch = &twinDocument{URL: d.URL + s.BatchPath, Formats: words(fileFormats(l.spec)), HardLimit: l.Batch.HardLimit}
+		d.Batch = &twinDocument{
+			URL: d.URL + s.BatchPath, Format: usualFile(l.spec).word, Formats: fileWords(offeredFiles(l.spec)),
+			Links: l.spec.Batch.Links, HardLimit: l.Batch.HardLimit,
+		}
 		if l.example != nil {
 			d.Batch.Example, d.Batch.Status = s.twinURL(*l.example), s.statusURL(*l.example, "")
 		}
@@ -150,11 +156,6 @@ func rowFormats(spec *endpoint.Spec) (list []endpoint.Format) {
 		list = append(list, endpoint.Format{Word: f.word, MediaType: f.mediaType})
 	}
 	return list
-}
-
-// fileFormats are the formats of the files of the endpoint's twin.
-func fileFormats(*endpoint.Spec) []endpoint.Format {
-	return []endpoint.Format{{Word: "csv", MediaType: "text/csv"}}
 }
 
 func words(list []endpoint.Format) []string {

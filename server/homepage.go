@@ -89,7 +89,12 @@ func (s *Server) formView(l listed) *formView {
 		v.Formats = slices.Concat([]string{"html"}, v.Formats[:i], v.Formats[i+1:])
 	}
 	if s.offersBatch(l.spec) {
-		v.Twin, v.Files = v.Target+s.BatchPath, words(fileFormats(l.spec))
+		v.Twin = v.Target + s.BatchPath
+		for _, f := range offeredFiles(l.spec) {
+			if !f.packed { // browsers unpack the others
+				v.Files = append(v.Files, f.word)
+			}
+		}
 	}
 	for _, f := range l.Filters {
 		if fields := b.filter(f); len(fields) > 0 {

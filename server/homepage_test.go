@@ -150,7 +150,9 @@ func TestButtonsOfForms(t *testing.T) {
 	for _, word := range []string{"html", "json", "csv", "ndjson"} {
 		want = append(want, " _format="+word)
 	}
-	want = append(want, "/x/stream/AB-01/package/batch _format=csv")
+	for _, word := range []string{"csv", "ndjson", "json", "parquet", "xlsx"} {
+		want = append(want, "/x/stream/AB-01/package/batch _format="+word)
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

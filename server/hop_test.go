@@ -29,6 +29,8 @@ func TestHops(t *testing.T) {
 		"id=1&_wait=100&_fresh=true": "id=1&_wait=55&_fresh=true",
 		"id=1&_wait=9999":            "id=1&_wait=255",
 		"id=1&_wait=45":              "", // the last hop
+		"_wait=100&_format=parquet":  "_wait=55&_format=parquet",
+		"_wait=100&_format=csv&_delimiter=tab&_bom=true&_safe=true": "_wait=55&_format=csv&_delimiter=tab&_bom=true&_safe=true",
 	} {
 		params, err := url.ParseQuery(query)
 		if err != nil {

@@ -15,16 +15,16 @@ import (
 // block that holds the offset, so that a range near the end of a large file
 // does not inflate all of it. Read from the start, the file's checksum is
 // checked at its end.
-func (s *Server) inflate(ctx context.Context, e cache.Entry, at int64) (io.ReadCloser, error) {
+func (s *Server) inflate(ctx context.Context, d served, at int64) (io.ReadCloser, error) {
 	var from cache.Block
 	if at > 0 {
-		_, blocks, err := s.Catalog.Details(ctx, e.Result)
+		blocks, err := s.Catalog.Blocks(ctx, d.entry.Result, d.form)
 		if err != nil {
 			return nil, err
 		}
 		from = blockAt(blocks, at)
 	}
-	body, _, err := s.Store.Open(ctx, e.File.Object, from.Offset, -1)
+	body, _, err := s.Store.Open(ctx, d.file.Object, from.Offset, -1)
 	if err != nil {
 		return nil, err
 	}

@@ -23,31 +23,78 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request, a ask) error {
 }
 
 func (s *Server) leaveJob(ctx context.Context, a ask) (jobs.Status, error) {
-	if id := a.Control.Job; id != "" {
-		status, err := s.Jobs.StatusOfJob(ctx, id)
+	if a.Control.Job != "" {
+		id, err := s.jobToLeave(ctx, a)
 		if err != nil {
 			return jobs.Status{}, err
 		}
-		if status.Key != a.Key() {
+		waiter, err := s.waiter(ctx, a, id)
+		if err != nil {
+			return jobs.Status{}, err
+		}
+		if waiter == "" {
 			return jobs.Status{}, queue.ErrNotFound
 		}
-		left, err := s.Jobs.Leave(ctx, id, a.caller.list)
-		if errors.Is(err, queue.ErrNotFound) && !a.caller.known() {
-			// From another address than it was made from: the id is what counts.
-			first, lookErr := s.Jobs.FirstAsker(ctx, id)
-			if lookErr != nil {
-				return jobs.Status{}, lookErr
-			}
-			if Anonymous(first) {
-				return s.Jobs.Leave(ctx, id, first)
-			}
-		}
-		return left, err
+		left, err := s.Jobs.Leave(ctx, id, waiter)
+		return s.afterwards(ctx, a, left, err)
 	}
 	if !a.caller.known() {
 		return jobs.Status{}, badParameters(problem.List{{Path: "_job", Message: "without a key, the id of the job is needed: it is in the URL that the export's status page had at first"}})
 	}
-	return s.Jobs.LeaveKey(ctx, a.Key(), a.caller.list)
+	left, err := s.Jobs.LeaveFile(ctx, a.Key(), a.form(), a.caller.list)
+	return s.afterwards(ctx, a, left, err)
+}
+
+// jobToLeave is the id of the job that _job means: the run, or the job that makes the file
+// of it. Once the run has ended its id stands for the file's, too: an anonymous caller
+// knows no other.
+func (s *Server) jobToLeave(ctx context.Context, a ask) (string, error) {
+	shown := a.Control.Job
+	status, err := s.Jobs.StatusOfJob(ctx, shown)
+	if err != nil {
+		return "", err
+	}
+	isRun := status.Key == a.Key()
+	if isRun && !(status.Word.Final() && a.converted()) {
+		return shown, nil
+	}
+	made, err := s.Jobs.FileJob(ctx, a.Key(), a.form())
+	switch {
+	case err == nil && (isRun || made.ID == shown):
+		return made.ID, nil
+	case isRun && errors.Is(err, queue.ErrNotFound):
+		return shown, nil
+	case err == nil:
+		err = queue.ErrNotFound
+	}
+	return "", err
+}
+
+// waiter is in whose name the caller, who has shown an id, waits for a job; empty when in
+// nobody's.
+func (s *Server) waiter(ctx context.Context, a ask, id string) (string, error) {
+	waits, err := s.Jobs.Waits(ctx, id, a.caller.list)
+	if err != nil || waits {
+		return a.caller.list, err
+	}
+	if a.caller.known() {
+		return "", nil
+	}
+	// From another address than it was made from: the id is what counts.
+	first, err := s.Jobs.FirstAsker(ctx, id)
+	if err != nil || !Anonymous(first) {
+		return "", err
+	}
+	return first, nil
+}
+
+// afterwards is how the request stands once the caller has left a job of it. Of a job that
+// had made its file already, only the request tells where that is.
+func (s *Server) afterwards(ctx context.Context, a ask, left jobs.Status, err error) (jobs.Status, error) {
+	if err == nil && left.Word == jobs.WordCompleted && a.converted() {
+		return s.Jobs.StatusOfKey(ctx, a.Key(), false, a.form())
+	}
+	return left, err
 }
 
 // cancelForm is leave for the status page's form. Other sites' pages cannot

@@ -37,14 +37,15 @@ func (s *Server) openapiDocument(list []listed, base string) *oasDocument {
 		},
 	}}
 	for _, l := range list {
-		choosing := b.read(l)
+		request, row := b.read(l)
 		if s.offersBatch(l.spec) {
-			b.twin(l, choosing)
+			b.twin(l, request, row)
 		}
 	}
 	if s.SQLEnabled {
 		b.sqlJobs()
 	}
+	b.links()
 	b.health()
 	b.securitySchemes()
 	return b.document
@@ -99,7 +100,8 @@ var problemReasons = map[int]string{
 	http.StatusUnauthorized:                 "A key is needed, or the one given is not known.",
 	http.StatusForbidden:                    "This is not for the key that was given.",
 	http.StatusNotFound:                     "There is no such thing.",
-	http.StatusNotAcceptable:                "There is no such format here.",
+	http.StatusNotAcceptable:                "There is no such format here, or these rows do not fit it.",
+	http.StatusConflict:                     "There is no result yet; the status, whose URL is told, says how it stands.",
 	http.StatusRequestTimeout:               "The body did not arrive in time.",
 	http.StatusRequestEntityTooLarge:        "The body or the request is too long.",
 	http.StatusUnsupportedMediaType:         "The body is neither a form nor JSON.",
@@ -115,9 +117,7 @@ func (b *oasBuilder) problems(responses map[string]*oasResponse, statuses ...int
 	for _, status := range statuses {
 		name := "Problem" + strconv.Itoa(status)
 		if b.document.Components.Responses[name] == nil {
-			response := &oasResponse{Description: problemReasons[status], Content: map[string]oasMedia{
-				"application/problem+json": {refSchema("Problem")}, "text/html": {&oasSchema{Type: "string"}},
-			}}
+			response := &oasResponse{Description: problemReasons[status], Content: problemContent()}
 			if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 				response.Headers = map[string]oasHeader{"Retry-After": {"Seconds after which trying again makes sense.", &oasSchema{Type: "integer"}}}
 			}
@@ -148,17 +148,18 @@ func (b *oasBuilder) security(spec *endpoint.Spec) []oasSecurity {
 }
 
 func (b *oasBuilder) securitySchemes() {
+	schemes := map[string]oasScheme{
+		"token": {Type: "http", Scheme: "bearer", Description: "The token of a link, to take that away."},
+	}
+	b.document.Components.SecuritySchemes = schemes
 	if len(b.server.Users) == 0 {
 		return
 	}
-	schemes := map[string]oasScheme{
-		"basic":  {Type: "http", Scheme: "basic", Description: "The user's name, and a key as the password."},
-		"bearer": {Type: "http", Scheme: "bearer", Description: "A key."},
-	}
+	schemes["basic"] = oasScheme{Type: "http", Scheme: "basic", Description: "The user's name, and a key as the password."}
+	schemes["bearer"] = oasScheme{Type: "http", Scheme: "bearer", Description: "A key."}
 	if b.server.SQLEnabled {
 		schemes["api_key"] = oasScheme{Type: "apiKey", In: "query", Name: "api_key", Description: "A key, for SQL jobs only."}
 	}
-	b.document.Components.SecuritySchemes = schemes
 }
 
 // health describes what operators' probes ask.

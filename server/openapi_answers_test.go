@@ -64,6 +64,11 @@ func runningServer(t *testing.T) *Server {
 	if _, err := record.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	store, _, err := record.StoreByURL(t.Context(), "file:///one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Use(store)
 	files, err := filestore.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +99,7 @@ func runningServer(t *testing.T) *Server {
 	q := memqueue.New(queue.Settings{})
 	o.Jobs = jobs.NewService(jobs.Options{Queue: q, Catalog: record, Store: files, Sources: o.Sources, RetryHold: time.Minute, MinFresh: time.Minute})
 	o.Anonymous, o.MaxWait, o.ResultAge, o.QueryTimeout, o.ResultBytes = Limits{2, 8}, time.Minute, time.Hour, time.Minute, 1<<20
-	o.SQLResultAge = time.Hour
+	o.SQLResultAge, o.AliasTTL = time.Hour, time.Hour
 	for i := range o.Users {
 		u := &o.Users[i]
 		u.Limits, u.SQLLimits, u.PayloadBytes, u.QueryTimeout, u.ResultBytes = Limits{2, 8}, Limits{2, 8}, 1<<14, time.Minute, 1<<20
@@ -110,14 +115,23 @@ func runningServer(t *testing.T) *Server {
 			Slots: map[queue.Lane]int{queue.LaneExport: 2, queue.LaneSQL: 2}, Poll: 20 * time.Millisecond, RetryInit: 20 * time.Millisecond, Drain: time.Second,
 		}).Run(ctx, ctx)
 	}()
-	t.Cleanup(func() { stop(); <-ended })
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		o.Hub.Run(ctx, q)
+	}()
+	t.Cleanup(func() { stop(); <-ended; <-told })
 	return New(o)
 }
 
 func init() {
 	// The library reads the formats that it knows; these are texts to it.
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
-	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+	for _, f := range fileFormats {
+		if f.mediaType() != "application/json" {
+			openapi3filter.RegisterBodyDecoder(f.mediaType(), openapi3filter.PlainBodyDecoder)
+		}
+	}
 }
 
 // conforming asks a server, and holds what it answers against its document.
@@ -137,8 +151,10 @@ func (c *conforming) ask(want int, key, method, target string, body ...string) *
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", typeJSON)
 	}
-	if key != "" {
-		r.SetBasicAuth(map[string]string{"a-key": "alice", "b-key": "bob"}[key], key)
+	if user, known := map[string]string{"a-key": "alice", "b-key": "bob"}[key]; known {
+		r.SetBasicAuth(user, key)
+	} else if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key) // the token of a link
 	}
 	route, vars, err := c.router.FindRoute(r)
 	if err != nil {
@@ -197,7 +213,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		c.ask(http.StatusBadRequest, "a-key", http.MethodGet, withQuery(example, "nonsense=1"))
 		c.ask(http.StatusNotAcceptable, "a-key", http.MethodGet, withQuery(example, "_format=runes"))
 		if e.Batch != nil {
-			c.twin(strings.TrimPrefix(e.Batch.Example, "http://example.com"), strings.TrimPrefix(e.Batch.Status, "http://example.com"))
+			c.twin(strings.TrimPrefix(e.Batch.Example, "http://example.com"), strings.TrimPrefix(e.Batch.Status, "http://example.com"), e.Batch.Formats)
+			if e.Batch.Links {
+				c.links(strings.TrimPrefix(e.Batch.Example, "http://example.com"), e.Batch.Formats)
+			}
 		}
 	}
 	c.ask(http.StatusOK, "a-key", http.MethodGet, "/kinds") // all of its rows
@@ -212,6 +231,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	c.ask(http.StatusServiceUnavailable, "", http.MethodPost, "/away/1/batch")
 	c.ask(http.StatusServiceUnavailable, "", http.MethodDelete, "/away/1/batch")
 	c.ask(http.StatusServiceUnavailable, "", http.MethodPost, "/away/1/batch/cancel")
+	c.ask(http.StatusServiceUnavailable, "", http.MethodPost, "/away/1/batch/links")
 	c.ask(http.StatusOK, "", http.MethodGet, "/healthz")
 	c.ask(http.StatusServiceUnavailable, "", http.MethodGet, "/readyz") // an endpoint waits for its database
 	c.sqlJobs("/api/v2")
@@ -227,7 +247,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 }
 
 // twin goes through the life of an export.
-func (c *conforming) twin(twin, status string) {
+func (c *conforming) twin(twin, status string, formats []string) {
 	c.ask(http.StatusNotFound, "a-key", http.MethodGet, status)
 	c.ask(http.StatusNotFound, "a-key", http.MethodHead, twin)
 	c.ask(http.StatusSeeOther, "a-key", http.MethodPost, twin)
@@ -235,6 +255,12 @@ func (c *conforming) twin(twin, status string) {
 	c.ask(http.StatusOK, "a-key", http.MethodGet, withQuery(twin, "_wait=30"))
 	c.ask(http.StatusOK, "a-key", http.MethodGet, status)
 	c.ask(http.StatusOK, "a-key", http.MethodHead, twin)
+	for _, format := range formats {
+		c.ask(http.StatusOK, "a-key", http.MethodGet, withQuery(twin, "_wait=30&_format="+format))
+		c.ask(http.StatusOK, "a-key", http.MethodGet, withQuery(status, "_format="+format))
+	}
+	c.ask(http.StatusNotAcceptable, "a-key", http.MethodGet, withQuery(twin, "_format=runes"))
+	c.ask(http.StatusBadRequest, "a-key", http.MethodGet, withQuery(twin, "_format=json&_bom=true"))
 	c.ask(http.StatusBadRequest, "a-key", http.MethodPost, withQuery(twin, "nonsense=1"))
 	other := withQuery(twin, "mineq-id=2")
 	c.ask(http.StatusSeeOther, "a-key", http.MethodGet, other)
@@ -242,6 +268,32 @@ func (c *conforming) twin(twin, status string) {
 	c.ask(http.StatusNotFound, "a-key", http.MethodDelete, withQuery(twin, "mineq-id=77"))
 	c.ask(http.StatusOK, "a-key", http.MethodDelete, other)
 	c.ask(http.StatusSeeOther, "a-key", http.MethodPost, strings.Replace(other, "/batch", "/batch/cancel", 1))
+}
+
+// links goes through the life of a link to an export that is there.
+func (c *conforming) links(twin string, formats []string) {
+	mint := strings.Replace(twin, "/batch", "/batch/links", 1)
+	c.ask(http.StatusConflict, "a-key", http.MethodPost, withQuery(mint, "mineq-id=88"))
+	c.ask(http.StatusNotAcceptable, "a-key", http.MethodPost, withQuery(mint, "_format=runes"))
+	var minted linkDocument
+	decodeJSON(c.T, c.ask(http.StatusCreated, "a-key", http.MethodPost, withQuery(mint, "_format=xlsx")), &minted)
+	link := strings.TrimPrefix(minted.URL, "http://example.com")
+	name := strings.TrimSuffix(link, ".xlsx")
+	for _, path := range append([]string{""}, formats...) {
+		if path != "" {
+			path = "." + path
+		}
+		c.ask(http.StatusOK, "", http.MethodGet, name+path)
+		c.ask(http.StatusOK, "", http.MethodHead, name+path)
+	}
+	c.ask(http.StatusNotFound, "", http.MethodGet, name+".runes")
+	c.ask(http.StatusBadRequest, "", http.MethodGet, name+".json?_bom=true")
+	c.ask(http.StatusUnauthorized, "", http.MethodDelete, link)
+	c.ask(http.StatusForbidden, "another", http.MethodDelete, link)
+	c.ask(http.StatusNoContent, minted.Token, http.MethodDelete, link)
+	c.ask(http.StatusNoContent, minted.Token, http.MethodDelete, link)
+	c.ask(http.StatusNotFound, "", http.MethodGet, name)
+	c.ask(http.StatusNotFound, "", http.MethodHead, name)
 }
 
 // sqlJobs goes through the life of a SQL job.

@@ -3,26 +3,33 @@ package server
 import (
 	"net/http"
 	"reflect"
+
+	"slashbatch/internal/rows"
 )
 
-// twin describes the façade: the same request, with the parameters that choose its rows,
-// as an export.
-func (b *oasBuilder) twin(l listed, choosing []*oasParameter) {
+// twin describes the façade: the same request, with the parameters that choose its rows and
+// how they are written, as an export of such rows.
+func (b *oasBuilder) twin(l listed, request []*oasParameter, row *oasSchema) {
 	if b.document.Components.Schemas["Status"] == nil {
 		b.document.Components.Schemas["Status"] = structSchema("Status", reflect.TypeFor[statusDocument]())
 	}
-	shared := append(choosing[:len(choosing):len(choosing)], formatParameter(fileFormats(l.spec)))
+	format := formatParameter("The format of the file.", fileWords(offeredFiles(l.spec)))
+	format.Schema.Default = usualFile(l.spec).word
+	shared := append(request[:len(request):len(request)], format)
 	path := l.Path + b.server.BatchPath
 	wait, fresh, job := controlParameters()
 	b.document.Paths[path] = &oasPath{
 		Parameters: shared,
-		Get:        b.export(l, wait, fresh),
-		Head:       b.exportReady(l),
+		Get:        b.export(l, row, wait, fresh),
+		Head:       b.exportReady(l, row),
 		Post:       b.requestExport(l, fresh),
 		Delete:     b.leaveExport(l, job),
 	}
 	b.document.Paths[path+"/status"] = &oasPath{Parameters: shared, Get: b.exportStatus(l, fresh, job)}
 	b.document.Paths[path+"/cancel"] = &oasPath{Parameters: shared, Post: b.cancelExport(l, job)}
+	if l.spec.Batch.Links {
+		b.document.Paths[path+"/links"] = &oasPath{Parameters: shared, Post: b.mintLink(l)}
+	}
 }
 
 func controlParameters() (wait, fresh, job *oasParameter) {
@@ -42,34 +49,59 @@ func (b *oasBuilder) operation(l listed, id, summary string, responses map[strin
 	}
 }
 
-func (b *oasBuilder) export(l listed, parameters ...*oasParameter) *oasOperation {
-	file := b.file(l)
-	part := &oasResponse{Description: "The part of the file that Range asks for.", Content: file.Content}
+func (b *oasBuilder) export(l listed, row *oasSchema, parameters ...*oasParameter) *oasOperation {
+	file := fileResponse(offeredFiles(l.spec), row)
 	responses := map[string]*oasResponse{
-		"200": file, "206": part, "303": redirect("It is not ready: it is queued, and the status says how it stands."),
+		"200": file, "206": partOf(file), "303": redirect("It is not ready: it is queued, and the status says how it stands."),
 		"304": {Description: "The file is the one that the client has."},
 	}
+	b.mayRedirect(responses)
 	b.problems(responses, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable, http.StatusTooManyRequests)
 	o := b.operation(l, "export", "All rows as a file", responses, parameters...)
 	o.Description = "The file when it is ready; else it is queued, unless it is already. With _wait the answer is the file or an error, never the status."
 	return o
 }
 
-// file is an export that is ready.
-func (b *oasBuilder) file(l listed) *oasResponse {
+// partOf is the answer to a request for a range of a file.
+func partOf(file *oasResponse) *oasResponse {
+	part := &oasResponse{Description: "The part of the file that Range asks for.", Content: map[string]oasMedia{}}
+	for mediaType := range file.Content {
+		part.Content[mediaType] = oasMedia{} // bytes
+	}
+	return part
+}
+
+// mayRedirect adds the redirect to the store, where downloads are sent there.
+func (b *oasBuilder) mayRedirect(responses map[string]*oasResponse) {
+	if b.server.Redirect {
+		responses["302"] = &oasResponse{Description: "The file is in the store, at a URL that works for a while.", Headers: map[string]oasHeader{
+			"Location": {"A signed URL, for this request only.", &oasSchema{Type: "string", Format: "uri"}},
+		}}
+	}
+}
+
+// fileResponse is a file of such rows that is ready, in one of the formats.
+func fileResponse(formats []fileFormat, row *oasSchema) *oasResponse {
 	text := &oasSchema{Type: "string"}
 	r := &oasResponse{Description: "The file.", Content: map[string]oasMedia{}, Headers: map[string]oasHeader{
 		"Content-Disposition": {"The file's name.", text}, "ETag": {"Of this file.", text},
 		"Accept-Ranges": {"Parts of the file can be asked for.", text},
 	}}
-	for _, f := range fileFormats(l.spec) {
-		r.Content[f.MediaType] = oasMedia{text}
+	for _, f := range formats {
+		media := oasMedia{text}
+		switch {
+		case f.packed || !(rows.Form{Format: f.format}).Gzipped():
+			media = oasMedia{} // bytes
+		case f.format == rows.FormatJSON:
+			media = oasMedia{&oasSchema{Type: "array", Items: row}}
+		}
+		r.Content[f.mediaType()] = media
 	}
 	return r
 }
 
-func (b *oasBuilder) exportReady(l listed) *oasOperation {
-	ready := b.file(l)
+func (b *oasBuilder) exportReady(l listed, row *oasSchema) *oasOperation {
+	ready := fileResponse(offeredFiles(l.spec), row)
 	responses := map[string]*oasResponse{"200": {Description: "There is a file.", Headers: ready.Headers}}
 	b.problems(responses, http.StatusNotFound)
 	return b.operation(l, "exportReady", "Is the file ready? Nothing is queued", responses)
@@ -79,12 +111,16 @@ func (b *oasBuilder) requestExport(l listed, parameters ...*oasParameter) *oasOp
 	responses := map[string]*oasResponse{"303": redirect("It is queued, or ready: the status says which.")}
 	b.problems(responses, http.StatusRequestTimeout, http.StatusUnsupportedMediaType, http.StatusTooManyRequests)
 	o := b.operation(l, "requestExport", "Have all rows exported", responses, parameters...)
+	o.RequestBody = parametersBody()
+	return o
+}
+
+func parametersBody() *oasBody {
 	more := oasMedia{&oasSchema{Type: "object", Description: "Names and values, or lists of values."}}
-	o.RequestBody = &oasBody{
+	return &oasBody{
 		Description: "Parameters, as in the query and beside those there.",
 		Content:     map[string]oasMedia{typeForm: more, typeJSON: more},
 	}
-	return o
 }
 
 func (b *oasBuilder) leaveExport(l listed, parameters ...*oasParameter) *oasOperation {

@@ -5,16 +5,17 @@ import (
 	"slices"
 	"strings"
 
-	"slashbatch/server/endpoint"
+	"slashbatch/internal/rows"
 )
 
-// read describes an endpoint's own path: rows now. It returns the parameters that choose
-// rows.
-func (b *oasBuilder) read(l listed) []*oasParameter {
+// read describes an endpoint's own path: rows now. It returns what its twin has, too: the
+// parameters, and what a row is.
+func (b *oasBuilder) read(l listed) (request []*oasParameter, row *oasSchema) {
 	b.document.Tags = append(b.document.Tags, oasTag{Name: l.Name, Description: l.Description})
 	twin := b.server.offersBatch(l.spec)
+	row = b.row(l)
 	responses := map[string]*oasResponse{
-		"200": {Description: "The rows, at most as many as the limit says.", Content: b.rows(l), Headers: map[string]oasHeader{
+		"200": {Description: "The rows, at most as many as the limit says.", Content: rowsContent(l, row), Headers: map[string]oasHeader{
 			"ETag": {"Of answers that are short enough to be held back.", &oasSchema{Type: "string"}},
 		}},
 		"304": {Description: "The rows are those that the client has."},
@@ -27,7 +28,7 @@ func (b *oasBuilder) read(l listed) []*oasParameter {
 	}
 	operation := &oasOperation{
 		OperationID: l.Name + ".rows", Summary: "Rows now", Description: b.about(l), Tags: []string{l.Name},
-		Parameters: []*oasParameter{formatParameter(rowFormats(l.spec))},
+		Parameters: []*oasParameter{formatParameter("The format of the rows.", words(rowFormats(l.spec)))},
 		Responses:  responses, Security: b.security(l.spec),
 	}
 	if twin {
@@ -37,15 +38,14 @@ func (b *oasBuilder) read(l listed) []*oasParameter {
 		responses["202"] = redirect("It was queued as an export, on respond-async.")
 		b.problems(responses, http.StatusTooManyRequests)
 	}
-	choosing, writing := b.requestParameters(l)
-	operation.Parameters = append(operation.Parameters, writing...)
+	choosing, writing, counting := b.requestParameters(l)
+	operation.Parameters = slices.Concat(operation.Parameters, writing, counting)
 	b.document.Paths[l.Path] = &oasPath{Parameters: choosing, Get: operation}
-	return choosing
+	if offersCSV := slices.ContainsFunc(offeredFiles(l.spec), func(f fileFormat) bool { return f.format == rows.FormatCSV }); offersCSV {
+		choosing = slices.Concat(choosing, writing)
+	}
+	return choosing, row
 }
-
-// writingDirectives are about how rows are written and counted now. A twin takes no notice
-// of them.
-var writingDirectives = []string{"_count", "_delimiter", "_bom", "_safe"}
 
 // about describes the endpoint, and what no parameter's own description can say.
 func (b *oasBuilder) about(l listed) string {
@@ -62,8 +62,9 @@ func (b *oasBuilder) about(l listed) string {
 }
 
 // requestParameters are the path's variables, the filters and the directives that choose
-// rows, and the directives about writing them.
-func (b *oasBuilder) requestParameters(l listed) (choosing, writing []*oasParameter) {
+// rows; the directives about writing CSV; and that about counting, of which a twin takes no
+// notice.
+func (b *oasBuilder) requestParameters(l listed) (choosing, writing, counting []*oasParameter) {
 	var examples map[string][]string
 	var path map[string]string
 	if l.example != nil {
@@ -79,29 +80,31 @@ func (b *oasBuilder) requestParameters(l listed) (choosing, writing []*oasParame
 	for _, d := range l.Directives {
 		switch {
 		case d.Name == "_format": // each path has its own
-		case slices.Contains(writingDirectives, d.Name):
+		case d.Name == "_count":
+			counting = append(counting, directiveParameter(d, examples))
+		case slices.Contains(csvOptions, d.Name):
 			writing = append(writing, directiveParameter(d, examples))
 		default:
 			choosing = append(choosing, directiveParameter(d, examples))
 		}
 	}
-	return b.parameters(l.Name, choosing...), writing
+	return b.parameters(l.Name, choosing...), b.parameters(l.Name, writing...), counting
 }
 
 // formatParameter is _format, which each path has formats of its own for.
-func formatParameter(formats []endpoint.Format) *oasParameter {
-	return &oasParameter{Name: "_format", In: "query", Description: "The format of the rows.", Schema: wordsSchema(words(formats)...)}
+func formatParameter(description string, words []string) *oasParameter {
+	return &oasParameter{Name: "_format", In: "query", Description: description, Schema: wordsSchema(words...)}
 }
 
-// rows is what an endpoint's rows are in each format.
-func (b *oasBuilder) rows(l listed) map[string]oasMedia {
+// rowsContent is what an endpoint's rows are in each format.
+func rowsContent(l listed, row *oasSchema) map[string]oasMedia {
 	content := map[string]oasMedia{}
 	for _, f := range rowFormats(l.spec) {
 		content[f.MediaType] = oasMedia{&oasSchema{Type: "string"}}
 		if f.Word == "json" {
 			content[f.MediaType] = oasMedia{&oasSchema{
 				Type: "object", Required: []string{"meta", "items"},
-				Properties: map[string]*oasSchema{"meta": refSchema("Meta"), "items": {Type: "array", Items: b.row(l)}},
+				Properties: map[string]*oasSchema{"meta": refSchema("Meta"), "items": {Type: "array", Items: row}},
 			}}
 		}
 	}

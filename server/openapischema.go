@@ -49,6 +49,8 @@ func typeSchema(name string, t reflect.Type) *oasSchema {
 		return typeSchema(name, t.Elem())
 	case reflect.Struct:
 		return structSchema(name, t)
+	case reflect.Map:
+		return &oasSchema{Type: "object", Additional: typeSchema(name, t.Elem())}
 	case reflect.Slice:
 		return &oasSchema{Type: "array", Items: typeSchema(name, t.Elem())}
 	case reflect.Bool:
@@ -102,6 +104,13 @@ var members = map[string]string{
 	"Status.links.status":    "This status.",
 	"Status.links.result":    "The file.",
 	"Status.links.cancel":    "What DELETE cancels.",
+	"Status.links.formats":   "The same rows in the other formats, each by its word in _format.",
+
+	"Link.url":           "Whoever knows it may read the result, without a key.",
+	"Link.expires":       "Until when it leads there.",
+	"Link.token":         "The secret that takes the link away, told only here.",
+	"Link.links":         "Where to go on.",
+	"Link.links.formats": "The link in each format, by its extension.",
 
 	"Problem.type":            "about:blank: the status says what it is.",
 	"Problem.title":           "The status in words.",

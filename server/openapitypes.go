@@ -94,12 +94,13 @@ type oasSchema struct {
 	ContentEncoding string                `json:"contentEncoding,omitempty"`
 	Pattern         string                `json:"pattern,omitempty"`
 	Enum            []any                 `json:"enum,omitempty"`
+	Default         any                   `json:"default,omitempty"`
 	Minimum         *int64                `json:"minimum,omitempty"`
 	Items           *oasSchema            `json:"items,omitempty"`
 	Properties      map[string]*oasSchema `json:"properties,omitempty"`
 	Required        []string              `json:"required,omitempty"`
-	// Additional is false where no other properties are.
-	Additional *bool        `json:"additionalProperties,omitempty"`
+	// Additional is false where no other properties are, else their schema.
+	Additional any          `json:"additionalProperties,omitempty"`
 	AnyOf      []*oasSchema `json:"anyOf,omitempty"`
 }
 

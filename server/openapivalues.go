@@ -47,8 +47,7 @@ func orText(format, description string) *oasSchema {
 
 // rowSchema is an object with the columns of a view, all of them, and no other.
 func rowSchema(v endpoint.ViewDocument) *oasSchema {
-	none := false
-	row := &oasSchema{Type: "object", Properties: map[string]*oasSchema{}, Additional: &none}
+	row := &oasSchema{Type: "object", Properties: map[string]*oasSchema{}, Additional: false}
 	for _, c := range v.Columns {
 		row.Properties[c.Name] = columnSchema(c)
 		row.Required = append(row.Required, c.Name)

@@ -62,7 +62,9 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, view any) 
 func pageHeaders(header http.Header) {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", pagePolicy)
-	header.Set("Referrer-Policy", "same-origin")
+	if header.Get("Referrer-Policy") == "" {
+		header.Set("Referrer-Policy", "same-origin")
+	}
 	header.Set("X-Frame-Options", "DENY")
 }
 
@@ -75,7 +77,8 @@ type statusView struct {
 	Lines                        []lineView
 	Percent                      int
 	HasProgress                  bool
-	Download, FileName, Size     string
+	Download, FileName           string
+	Formats                      []linkView
 	Again, Cancel                string // form targets
 	Error                        string
 	Plain                        string // the interactive request
@@ -94,7 +97,7 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 		Title: "Export of " + spec.Name, Endpoint: spec.Name, Description: spec.Description,
 		Word: status.Word, Plain: a.plainURL(), Error: d.Error,
 	}
-	values := a.Values()
+	values := a.fileValues()
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		for _, value := range values[name] {
 			v.Parameters = append(v.Parameters, parameterView{name, value})
@@ -124,15 +127,23 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 	if e := status.Entry; e != nil {
 		line("Rows read", "%s", e.Generated.UTC().Format("2 January 2006, 15:04:05 UTC"))
 		line("Kept until", "%s", e.Expires.UTC().Format("2 January 2006, 15:04 UTC"))
-		line("SHA-256", "%s", e.File.SHA256)
-		v.Download, v.FileName = d.URL, e.File.FileName
+		line("SHA-256", "%s", d.SHA256)
+		v.Download, v.FileName = d.URL, status.File.FileName
+		if a.file().packed {
+			v.FileName += ".gz"
+		}
+		for _, f := range offeredFiles(spec) {
+			if url := d.Links.Formats[f.word]; url != "" {
+				v.Formats = append(v.Formats, linkView{f.word, url})
+			}
+		}
 	}
 	if status.Progress != nil {
 		v.HasProgress, v.Percent = true, int(*status.Progress*100)
 	}
 	switch status.Word {
 	case jobs.WordFailed, jobs.WordCancelled, jobs.WordUnknown:
-		again := a.Values()
+		again := a.fileValues()
 		if a.Control.Fresh {
 			again.Set("_fresh", "true")
 		}

@@ -180,7 +180,8 @@ func scalar(v any) (string, bool) {
 	return "", false
 }
 
-// plainURL, twinURL and statusURL are the absolute URLs of the request.
+// plainURL, twinURL and statusURL are the absolute URLs of the request, of its file, and of
+// how that stands.
 func (a ask) plainURL() string { return a.base + a.Path() + query(a.Values()) }
 
 // prefix is the path of the server's root as the client sees it: forms post to
@@ -194,13 +195,13 @@ func (a ask) prefix() string {
 }
 
 func (s *Server) twinURL(a ask) string {
-	return a.base + a.Path() + s.BatchPath + query(a.Values())
+	return a.base + a.Path() + s.BatchPath + query(a.fileValues())
 }
 
 // statusURL leads to the status of the request, or of one job of it. Who asked
 // for fresh rows is shown their run, not the older file.
 func (s *Server) statusURL(a ask, job string) string {
-	values := a.Values()
+	values := a.fileValues()
 	if a.Control.Fresh {
 		values.Set("_fresh", "true")
 	}

@@ -28,9 +28,15 @@ type httpError struct {
 	// StatusURL leads to the status of the export in question, BatchURL to the
 	// twin that would do better.
 	StatusURL, BatchURL string
-	// Authenticate asks for a key.
-	Authenticate bool
+	// Challenge is the WWW-Authenticate of an answer that asks for a secret.
+	Challenge string
 }
+
+// The challenges: for a key, and for the token of a link.
+const (
+	keyChallenge   = `Basic realm="slashbatch", charset="UTF-8"`
+	tokenChallenge = `Bearer realm="slashbatch link"`
+)
 
 func (e *httpError) Error() string { return e.Detail }
 
@@ -57,6 +63,9 @@ func toHTTP(err error) *httpError {
 	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &httpError{Status: http.StatusRequestEntityTooLarge, Detail: "the body is longer than " + strconv.FormatInt(e.Limit, 10) + " bytes"}
+	}
+	if e, ok := errors.AsType[*rows.FormError](err); ok {
+		return &httpError{Status: http.StatusNotAcceptable, Detail: "these rows do not fit the format that was asked for: " + e.Reason}
 	}
 	switch rows.KindOf(err) {
 	case rows.Unavailable:
@@ -111,8 +120,8 @@ func (e *httpError) prepare(w http.ResponseWriter) {
 	if e.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	if e.Authenticate {
-		header.Set("WWW-Authenticate", `Basic realm="slashbatch", charset="UTF-8"`)
+	if e.Challenge != "" {
+		header.Set("WWW-Authenticate", e.Challenge)
 	}
 }
 

@@ -17,11 +17,11 @@ func (s *Server) read(spec *endpoint.Spec, extension string) handler {
 		if err != nil {
 			return err
 		}
+		// Links to other pages are by _format: the canonical path has no extension.
+		a.Control.Format = cmp.Or(a.Control.Format, extension)
 		if s.offersBatch(spec) && prefersAsync(r) {
 			return s.accept(w, r, a)
 		}
-		// Links to other pages are by _format: the canonical path has no extension.
-		a.Control.Format = cmp.Or(a.Control.Format, extension)
 		format, err := chooseFormat(r, a.Request)
 		if err != nil {
 			return err

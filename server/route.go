@@ -16,11 +16,13 @@ import (
 //	GET, HEAD, POST, DELETE  <endpoint path>/batch   analysts, clients the export           batch.go
 //	GET, HEAD        <endpoint path>/batch/status    pages, pollers    how it stands        status.go
 //	POST             <endpoint path>/batch/cancel    the status page   stop waiting         leave.go
+//	POST             <endpoint path>/batch/links     analysts, clients a public name        links.go
+//	GET, HEAD, DELETE  /results/{alias}              who was given it  the result of a link results.go
 //	                 /api/{version}/sql/job, …       CARTO's clients   SQL jobs             sqljob.go
 //	GET, HEAD        /                               people, programs  the endpoints        home.go
 //	GET, HEAD        /openapi.json                   programs          OpenAPI 3.1          openapi.go
 //	GET              /healthz, /readyz               operators         alive, dependencies  health.go
-//	GET              /robots.txt                     crawlers          twins are not for them
+//	GET              /robots.txt                     crawlers          twins and links are not for them
 //
 // Routing is on the escaped path: %2F in a segment is part of a value. Façade
 // paths are matched first, so no value of a path parameter can hide them.
@@ -42,12 +44,14 @@ func (s *Server) routes() *mux.Router {
 	if s.SQLEnabled {
 		s.sqlRoutes(router)
 	}
+	s.linkRoutes(router)
 	specs := append([]*endpoint.Spec(nil), s.Specs...)
 	endpoint.Sort(specs)
 	for _, spec := range specs {
 		twin := spec.Path + s.BatchPath
 		s.twinRoute(router, twin, "/status", s.status(spec), http.MethodGet, http.MethodHead)
 		s.twinRoute(router, twin, "/cancel", s.cancelForm(spec), http.MethodPost)
+		s.twinRoute(router, twin, "/links", s.mintLink(spec), http.MethodPost)
 		s.twinRoute(router, twin, "", s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
 	}
 	for _, spec := range specs {
@@ -143,6 +147,6 @@ func pathVars(r *http.Request) (map[string]string, error) {
 
 func (s *Server) robots(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := w.Write([]byte("User-agent: *\nDisallow: /*" + s.BatchPath + "\n"))
+	_, err := w.Write([]byte("User-agent: *\nDisallow: /*" + s.BatchPath + "\nDisallow: " + linkPath + "\n"))
 	return ignoreWrite(err)
 }

@@ -58,6 +58,12 @@ type Options struct {
 	BatchEnabled bool
 	BatchPath    string
 	MaxWait      time.Duration
+	// Redirect sends downloads to the store, with signed URLs that work for LinkTTL,
+	// where that is possible; else files go through this server.
+	Redirect bool
+	LinkTTL  time.Duration
+	// AliasTTL is how long a public name of a result works.
+	AliasTTL time.Duration
 	// What endpoints that do not say get.
 	ResultAge, MinFresh time.Duration
 	Retry               int

@@ -71,7 +71,7 @@ func (s *Server) answerSQLError(w http.ResponseWriter, r *http.Request, err erro
 		known = &sqlError{e.Status, e.Detail}
 	}
 	if known.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="slashbatch", charset="UTF-8"`)
+		w.Header().Set("WWW-Authenticate", keyChallenge)
 	}
 	_ = writeSQL(w, r, known.status, map[string][]string{"error": {known.text}})
 }
@@ -178,9 +178,9 @@ func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
 		entry, err := s.Jobs.SQLResult(r.Context(), job.ID)
 		if err == nil {
 			w.Header().Add("Vary", "Authorization")
-			err = s.download(w, r, entry, jobs.KindSQL, true)
+			err = s.download(w, r, served{entry: entry, file: entry.File, form: cache.FormCSV, of: jobs.KindSQL, private: true})
 			if isGone(err) {
-				if lost := s.Jobs.Lost(r.Context(), entry); lost != nil {
+				if lost := s.Jobs.Lost(r.Context(), entry.File); lost != nil {
 					return lost
 				}
 			}

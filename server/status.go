@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"slashbatch/cache"
 	"slashbatch/jobs"
 	"slashbatch/queue"
 	"slashbatch/server/endpoint"
@@ -32,26 +33,48 @@ func (s *Server) status(spec *endpoint.Spec) handler {
 	}
 }
 
-// statusOf is the status of the job that _job names, if it is one of this
+// statusOf is the status of the run that _job names, if it is one of this
 // request, else of the request. mine tells whether the caller may see the
 // job's id: by showing it, or as a waiter known by key.
 func (s *Server) statusOf(ctx context.Context, a ask) (status jobs.Status, mine bool, err error) {
-	if id := a.Control.Job; id != "" {
-		status, err := s.Jobs.StatusOfJob(ctx, id)
-		if err == nil && status.Key == a.Key() && status.Word != jobs.WordUnknown {
+	shown := a.Control.Job
+	if shown != "" {
+		status, err := s.Jobs.StatusOfJob(ctx, shown)
+		switch {
+		case err != nil && !errors.Is(err, queue.ErrNotFound):
+			return jobs.Status{}, false, err
+		case err == nil && status.Key == a.Key() && status.Entry != nil && a.converted():
+			return s.statusOfFile(ctx, a, *status.Entry)
+		case err == nil && status.Key == a.Key() && status.Word != jobs.WordUnknown:
 			return status, true, nil
 		}
-		if err != nil && !errors.Is(err, queue.ErrNotFound) {
-			return jobs.Status{}, false, err
-		}
 	}
-	status, err = s.Jobs.StatusOfKey(ctx, a.Key(), a.Control.Fresh)
-	if err != nil || status.Job == nil || !a.caller.known() {
+	status, err = s.Jobs.StatusOfKey(ctx, a.Key(), a.Control.Fresh, a.form())
+	switch {
+	case err != nil || status.Job == nil:
 		return status, false, err
+	case status.Job.ID == shown: // the job that makes the file
+		return status, true, nil
+	case !a.caller.known():
+		return status, false, nil
 	}
 	mine, err = s.Jobs.Waits(ctx, status.Job.ID, a.caller.list)
 	return status, mine, err
 }
+
+// statusOfFile is the status of a file of a result, to somebody who has shown the id of the
+// run. Who waited for that may see the file's job if they wait for that, too.
+func (s *Server) statusOfFile(ctx context.Context, a ask, e cache.Entry) (status jobs.Status, mine bool, err error) {
+	status, err = s.Jobs.SubmitFile(ctx, e, jobs.FileRequest{Form: a.form(), Method: jobs.Look})
+	if err != nil || status.Job == nil {
+		return status, false, err
+	}
+	waiter, err := s.waiter(ctx, a, status.Job.ID)
+	return status, waiter != "", err
+}
+
+// converted reports whether the file that is asked for is made from the one that the run writes.
+func (a ask) converted() bool { return jobs.FormName(a.form()) != cache.FormCSV }
 
 // statusDocument is the status as JSON; see the API's description of each member.
 type statusDocument struct {
@@ -80,6 +103,8 @@ type links struct {
 	Status string `json:"status"`
 	Result string `json:"result,omitempty"`
 	Cancel string `json:"cancel,omitempty"`
+	// Formats are the same rows in the other formats, each by its word.
+	Formats map[string]string `json:"formats,omitempty"`
 }
 
 func (s *Server) document(a ask, status jobs.Status, mine bool) statusDocument {
@@ -96,7 +121,10 @@ func (s *Server) document(a ask, status jobs.Status, mine bool) statusDocument {
 			d.Error = job.Error
 		}
 		if job.State == queue.Running {
-			d.Rows, d.Bytes = &job.Progress.Rows, &job.Progress.Bytes
+			d.Rows = &job.Progress.Rows
+			if job.Kind != jobs.KindVariant { // whose bytes nobody counts before its end
+				d.Bytes = &job.Progress.Bytes
+			}
 		}
 		if mine {
 			d.ID = job.ID
@@ -108,17 +136,29 @@ func (s *Server) document(a ask, status jobs.Status, mine bool) statusDocument {
 	if e := status.Entry; e != nil {
 		d.URL = s.twinURL(a)
 		d.Links.Result = d.URL
-		d.Rows, d.Bytes = &e.File.Rows, &e.File.Bytes
+		d.Links.Formats = s.otherFormats(a)
+		f := status.File
+		d.Rows, d.Bytes, d.SHA256 = &f.Rows, &f.Bytes, f.SHA256
 		d.Generated, d.Expires = e.Generated.UTC().Format(time.RFC3339Nano), e.Expires.UTC().Format(time.RFC3339)
-		d.SHA256 = e.File.SHA256
 		done := 1.0
 		d.Progress = &done
 	}
 	return d
 }
 
+// otherFormats are the URLs of the request's rows in the formats that were not asked for.
+func (s *Server) otherFormats(a ask) map[string]string {
+	urls := map[string]string{}
+	for _, f := range offeredFiles(a.Endpoint.Spec) {
+		if f != a.file() {
+			urls[f.word] = s.twinURL(a.as(f))
+		}
+	}
+	return urls
+}
+
 func withJob(a ask, id string) map[string][]string {
-	values := a.Values()
+	values := a.fileValues()
 	values.Set("_job", id)
 	return values
 }

@@ -246,6 +246,12 @@ func TestR107NamesExpire(t *testing.T) {
 	}
 	age(t, c, e.Result, 30*24*time.Hour)
 	change(t, c, `UPDATE slashbatch.request SET expires = now() WHERE key = 'one'`)
+	// These stay: it has not expired, it is pinned, it was read lately.
+	change(t, c, `
+		INSERT INTO slashbatch.request (key, result, job, claim, endpoint, user_name, file_name, submitted, spec_digest, generated, expires, accessed, pinned)
+		SELECT v.key, $1, 'job-' || v.key, '', '', '', '', now(), '', now(), now() + v.left, now() - v.ago, v.pinned FROM (VALUES
+			('valid', interval '1 day', interval '30 days', false), ('pinned', '-1 day', '30 days', true), ('read', '-1 day', '6 days', false)
+		) v (key, "left", ago, pinned)`, e.Result)
 	aged(t, c, "two", 10, 0)
 	change(t, c, `UPDATE slashbatch.run SET created = now() - interval '49 hours'`)
 	for _, key := range []string{"forgotten", "waiting"} {
@@ -263,7 +269,11 @@ func TestR107NamesExpire(t *testing.T) {
 	if freed := evict(t, c, week); freed != (cache.Freed{}) || count(t, c, "result") != 2 {
 		t.Errorf("%+v went although an alias lives", freed)
 	}
+	if diff := cmp.Diff([]string{"pinned", "read", "two", "valid"}, keysOf(t, c)); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
 	change(t, c, `UPDATE slashbatch.alias SET expires = now()`)
+	change(t, c, `UPDATE slashbatch.request SET expires = now(), pinned = false WHERE key <> 'two'`)
 	if freed := evict(t, c, week); freed.Results() != 1 || count(t, c, "result") != 1 {
 		t.Errorf("%+v went with the last name, want its result", freed)
 	}

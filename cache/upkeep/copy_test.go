@@ -37,7 +37,7 @@ func TestI19Copy(t *testing.T) {
 			r := newRig(t)
 			r.some(40)
 			before := r.objects(r.store)
-			target := Store{}
+			var target Store
 			if kind == "s3" {
 				target = r.bucket()
 			} else {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -270,9 +269,4 @@ func wantMarker(t *testing.T, err error) {
 	if _, ok := errors.AsType[*MarkerError](err); !ok {
 		t.Errorf("got %v, want a MarkerError", err)
 	}
-}
-
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
 }

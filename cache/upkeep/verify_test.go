@@ -113,26 +113,26 @@ func TestVerifyMarker(t *testing.T) {
 
 func TestRetire(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	r.some(20)
+	r.some(120) // more than go at a time
 	target := r.folder(t.TempDir())
 	r.Use(target.ID, r.store.ID)
 	_, err := Retire(ctx, r, r.store)
-	if sole, ok := errors.AsType[*SoleError](err); !ok || sole.Files != 20 {
-		t.Errorf("got %v, want 20 files that no other store has", err)
+	if sole, ok := errors.AsType[*SoleError](err); !ok || sole.Files != 120 {
+		t.Errorf("got %v, want 120 files that no other store has", err)
 	}
-	r.agree(r.store, 20)
+	r.agree(r.store, 120)
 	r.copyAll(target, quick)
-	if err := target.Delete(ctx, "results/k004.c.csv.gz"); err != nil {
+	if err := target.Delete(ctx, "results/k110.c.csv.gz"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.MarkMissing(ctx, target.ID, []string{"results/k004.c.csv.gz"}, time.Now().Add(time.Hour)); err != nil {
+	if _, err := r.MarkMissing(ctx, target.ID, []string{"results/k110.c.csv.gz"}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Retire(ctx, r, r.store)
 	if sole, ok := errors.AsType[*SoleError](err); !ok || sole.Files != 1 {
 		t.Errorf("got %v, want the file that is missing from the other store", err)
 	}
-	r.agree(r.store, 20)
+	r.agree(r.store, 120)
 	r.copyAll(target, quick)
 	r.old("results/orphan", time.Hour)
 	r.old("premade/mine.csv", time.Hour)
@@ -170,7 +170,7 @@ func TestRetire(t *testing.T) {
 		t.Errorf("left in the store (-want +got):\n%s", diff)
 	}
 	r.Use(target.ID)
-	r.agree(target, 20)
+	r.agree(target, 120)
 
 	foreign := newRig(t).store
 	foreign.ID = target.ID

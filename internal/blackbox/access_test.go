@@ -138,14 +138,14 @@ func TestLeavingASharedJob(t *testing.T) {
 	s := start(t, setup{idle: true, settings: users})
 	alice, bob := bearer(aliceKey), bearer(bobKey)
 	s.post("/item/batch", alice)
-	if d := s.status("/item/batch/status", bob); d.ID != "" || d.Links["cancel"] != "" {
-		t.Errorf("bob, who does not wait, sees id %q and cancel %q", d.ID, d.Links["cancel"])
+	if d := s.status("/item/batch/status", bob); d.ID != "" || d.Links.Cancel != "" {
+		t.Errorf("bob, who does not wait, sees id %q and cancel %q", d.ID, d.Links.Cancel)
 	}
 	s.do(http.MethodDelete, "/item/batch", bob).wantCode(t, http.StatusNotFound)
 	s.post("/item/batch", bob)
 	for name, who := range map[string]func(*http.Request){"alice": alice, "bob": bob} {
-		if d := s.status("/item/batch/status", who); d.ID == "" || d.Links["cancel"] == "" {
-			t.Errorf("%s waits, but sees id %q and cancel %q", name, d.ID, d.Links["cancel"])
+		if d := s.status("/item/batch/status", who); d.ID == "" || d.Links.Cancel == "" {
+			t.Errorf("%s waits, but sees id %q and cancel %q", name, d.ID, d.Links.Cancel)
 		}
 	}
 	s.do(http.MethodDelete, "/item/batch", alice).wantCode(t, http.StatusOK)

@@ -137,7 +137,7 @@ func TestCancelFromAnotherAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{idle: true, settings: map[string]any{"server.trustedProxies": []string{"127.0.0.1"}}})
 	to := s.post("/item/batch", header("X-Forwarded-For", "192.0.2.1")).location(t)
-	cancel := s.status(to).Links["cancel"]
+	cancel := s.status(to).Links.Cancel
 	s.do(http.MethodDelete, cancel, header("X-Forwarded-For", "192.0.2.2")).wantCode(t, http.StatusOK)
 	if d := s.status(to); d.Status != "Cancelled" {
 		t.Errorf("status is %s, want Cancelled", d.Status)

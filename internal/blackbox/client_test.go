@@ -163,7 +163,10 @@ type status struct {
 	Generated       time.Time
 	Expires         time.Time
 	SHA256          string
-	Links           map[string]string
+	Links           struct {
+		Status, Events, Cancel, Result string
+		Formats                        map[string]string
+	}
 }
 
 // status asks for a status page by its path.

@@ -216,9 +216,9 @@ batch: {enabled: false}
 func TestReadTimeout(t *testing.T) {
 	t.Parallel()
 	s := start(t, setup{endpoints: []string{slowSpec}, settings: map[string]any{"dataSources.default.statementTimeout": "100ms"}})
-	for _, target := range []string{"/slow?id=1", "/slow.csv?id=1"} {
+	for target, twin := range map[string]string{"/slow?id=1": "/slow/batch?id=1", "/slow.csv?id=1": "/slow/batch?_format=csv&id=1"} {
 		a := s.get(target).wantCode(t, http.StatusGatewayTimeout).wantHeader(t, "Cache-Control", "no-store")
-		if p := decode[problem](t, a); p.BatchURL != s.url+"/slow/batch?id=1" {
+		if p := decode[problem](t, a); p.BatchURL != s.url+twin {
 			t.Errorf("%s: batchUrl %q", target, p.BatchURL)
 		}
 	}

@@ -149,8 +149,8 @@ func TestS089FailureHasAReason(t *testing.T) {
 	s := start(t, setup{})
 	s.post("/broken/batch")
 	d := s.await("Failed", "/broken/batch/status")
-	if d.Error != "division by zero" || d.URL != "" || d.Links["result"] != "" {
-		t.Errorf("error %q, url %q, result %q", d.Error, d.URL, d.Links["result"])
+	if d.Error != "division by zero" || d.URL != "" || d.Links.Result != "" {
+		t.Errorf("error %q, url %q, result %q", d.Error, d.URL, d.Links.Result)
 	}
 	if s.log.count("export failed", "division by zero") == 0 {
 		t.Error("the log does not tell the reason")

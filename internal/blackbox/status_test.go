@@ -26,8 +26,8 @@ func TestPendingStatus(t *testing.T) {
 		if err != nil || wait < 1 || wait > 30 {
 			t.Errorf("Retry-After %q, want 1 to 30", d.answer.header.Get("Retry-After"))
 		}
-		if d.Links["status"] != s.url+to {
-			t.Errorf("links.status %q, want %q", d.Links["status"], s.url+to)
+		if d.Links.Status != s.url+to {
+			t.Errorf("links.status %q, want %q", d.Links.Status, s.url+to)
 		}
 	}
 	head := s.do(http.MethodHead, first).wantCode(t, http.StatusOK)
@@ -53,10 +53,10 @@ func TestRunningStatus(t *testing.T) {
 	}
 	open()
 	d = s.await("Completed", to)
-	if d.URL != s.url+"/gated/batch" || d.Links["result"] != d.URL || *d.Rows != 8 || *d.Bytes == 0 || *d.Progress != 1 {
+	if d.URL != s.url+"/gated/batch" || d.Links.Result != d.URL || *d.Rows != 8 || *d.Bytes == 0 || *d.Progress != 1 {
 		t.Errorf("members: %s", d.answer.body)
 	}
-	if d.PositionInQueue != nil || d.ETA != nil || d.Links["cancel"] != "" || d.Finished < d.Started {
+	if d.PositionInQueue != nil || d.ETA != nil || d.Links.Cancel != "" || d.Finished < d.Started {
 		t.Errorf("members: %s", d.answer.body)
 	}
 	if len(d.SHA256) != 64 || d.Generated.IsZero() || !d.Expires.After(d.Generated) {

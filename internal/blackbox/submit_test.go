@@ -131,8 +131,8 @@ func TestAnonymousCancel(t *testing.T) {
 	if id == "" {
 		t.Fatalf("%s does not tell the id", to)
 	}
-	if d := s.status("/item/batch/status"); d.ID != "" || d.Links["cancel"] != "" {
-		t.Errorf("by query, id %q and cancel %q are shown to anybody", d.ID, d.Links["cancel"])
+	if d := s.status("/item/batch/status"); d.ID != "" || d.Links.Cancel != "" {
+		t.Errorf("by query, id %q and cancel %q are shown to anybody", d.ID, d.Links.Cancel)
 	}
 	if again := s.post("/item/batch").location(t); strings.Contains(again, id) {
 		t.Errorf("who only joins is told the id: %s", again)
@@ -162,7 +162,7 @@ func TestCancelRunning(t *testing.T) {
 	s := start(t, setup{})
 	open := shut(t, s.db)
 	to := s.post("/gated/batch").location(t)
-	cancel := s.await("InProgress", to).Links["cancel"]
+	cancel := s.await("InProgress", to).Links.Cancel
 	s.do(http.MethodDelete, cancel).wantCode(t, http.StatusOK)
 	s.await("Cancelled", to)
 	// The query ends in the database, and nothing is published.

@@ -93,7 +93,7 @@ func TestWaitForACancelled(t *testing.T) {
 		}
 		got <- a.code
 	}()
-	s.do(http.MethodDelete, s.status(to).Links["cancel"]).wantCode(t, http.StatusOK)
+	s.do(http.MethodDelete, s.status(to).Links.Cancel).wantCode(t, http.StatusOK)
 	if code := <-got; code == http.StatusOK || code < 400 {
 		t.Errorf("answered %d, want an error", code)
 	}

@@ -89,7 +89,7 @@ func TestStoreMoveWhileServing(t *testing.T) {
 	start(t, "worker on both", both, "worker")
 	f.served(t, second, list[:6])
 	f.ask(t, second, list[6:])
-	f.settled(t, time.Minute, second, list[6:])
+	f.settled(t, time.Minute, second, list)
 
 	away := launch(t, "server with the bucket out of reach", f.configured(t, "away.yaml", `{url: "s3://bucket?region=x&endpoint=http://127.0.0.1:1", readFrom: ["`+folder+`"]}`), "serve")
 	eventually(t, time.Minute, "it serves what is in the folder", func() bool {

@@ -2,8 +2,12 @@ package endpoint
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"slashbatch/internal/problem"
 )
 
 // Control are a request's parameters about the answer, not about its rows.
@@ -48,6 +52,24 @@ func delimiterWords() []string {
 		words = append(words, d.word)
 	}
 	return words
+}
+
+// ParseControl reads control parameters, of these names only, where no endpoint is asked: of
+// a link to a result. Any other that begins with _ is a problem. The rest is not looked at:
+// mailers and social networks add parameters of their own to links.
+func ParseControl(params url.Values, names ...string) (Control, problem.List) {
+	p := &parser{request: &Request{}}
+	for _, name := range sortedKeys(params) {
+		switch {
+		case slices.Contains(names, name):
+			if values, ok := p.texts(name, params[name]); ok {
+				p.directive(name, values)
+			}
+		case strings.HasPrefix(name, "_"):
+			p.problems.Add(shown(strings.ToValidUTF8(name, "\uFFFD")), "unknown parameter%s; known: %s", didYouMean(name, names), strings.Join(names, ", "))
+		}
+	}
+	return p.request.Control, p.problems
 }
 
 // Values returns the parameters about how rows are written and counted, which a

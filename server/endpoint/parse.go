@@ -120,21 +120,9 @@ func (p *parser) parameter(name string, raw []string) {
 		p.problems.Add(shown(strings.ReplaceAll(name, "\x00", "\uFFFD")), "the parameter's name %s", wrong)
 		return
 	}
-	most := mostValueBytes
-	if name == paramAfter {
-		most = mostCursorBytes // It holds several values.
-	}
-	var values []string
-	for _, v := range raw {
-		if wrong := checkTextOf(v, most); wrong != "" {
-			p.problems.Add(shown(name), "%s", wrong)
-			return
-		}
-		if v != "" {
-			values = append(values, v)
-		}
-	}
+	values, ok := p.texts(name, raw)
 	switch {
+	case !ok:
 	case slices.Contains(directives, name):
 		p.directive(name, values)
 	case strings.HasPrefix(name, "_"):
@@ -142,6 +130,24 @@ func (p *parser) parameter(name string, raw []string) {
 	default:
 		p.filter(name, values)
 	}
+}
+
+// texts are the values of a parameter that are not empty; ok is false when one is no text.
+func (p *parser) texts(name string, raw []string) (values []string, ok bool) {
+	most := mostValueBytes
+	if name == paramAfter {
+		most = mostCursorBytes // It holds several values.
+	}
+	for _, v := range raw {
+		if wrong := checkTextOf(v, most); wrong != "" {
+			p.problems.Add(shown(name), "%s", wrong)
+			return nil, false
+		}
+		if v != "" {
+			values = append(values, v)
+		}
+	}
+	return values, true
 }
 
 // unknownParameter reports a parameter that means nothing here. The first such
