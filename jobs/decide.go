@@ -54,6 +54,8 @@ func decide(s seen, p policy) action {
 	active := s.job != nil && !s.job.State.Final()
 	valid := s.entry != nil && s.entry.Valid
 	switch {
+	case valid && s.entry.Pinned:
+		return serve // what was put in by hand for good is not run again
 	case valid && !p.fresh && (p.method != Post || !active):
 		return serve
 	case active:

@@ -131,7 +131,7 @@ func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 		return cache.Entry{}, false, nil
 	case err != nil:
 		return cache.Entry{}, false, err
-	case !entry.Valid, a.plan.Fresh && !entry.Generated.After(a.job.Submitted):
+	case !entry.Valid, a.plan.Fresh && !entry.Pinned && !entry.Generated.After(a.job.Submitted):
 		return cache.Entry{}, false, nil
 	}
 	// What the catalogue says is checked against the store: a job is often

@@ -33,7 +33,7 @@ func FormName(f rows.Form) cache.Form {
 }
 
 func (r FileRequest) wish() cache.Wish {
-	return cache.Wish{Form: FormName(r.Form), User: r.User, RunningCap: r.RunningCap, QueuedCap: r.QueuedCap}
+	return cache.Wish{Form: FormName(r.Form), User: r.User, RunningCap: r.RunningCap}
 }
 
 // SubmitFile finds the file of a result in a form, or queues the making of it, once
@@ -46,6 +46,13 @@ func (s *Service) SubmitFile(ctx context.Context, e cache.Entry, r FileRequest) 
 	if err := s.fits(ctx, e, r.Form); err != nil {
 		return Status{}, err
 	}
+	if r.Method != Look {
+		// What the file is made from is not to be evicted while the job waits. Where it just
+		// was, the job says so.
+		if err := s.catalog.Touch(ctx, e, cache.FormCSV); err != nil && !errors.Is(err, cache.ErrNotFound) {
+			return Status{}, err
+		}
+	}
 	var file cache.File
 	status, err := s.settle(ctx, wanted{
 		key: variantKey(e.Result, FormName(r.Form)), policy: policy{method: r.Method, retryHold: s.retryHold}, user: r.User, runningCap: r.RunningCap,
@@ -57,7 +64,7 @@ func (s *Service) SubmitFile(ctx context.Context, e cache.Entry, r FileRequest) 
 			return cache.Entry{Valid: true}, err
 		},
 		submission: func(after string) (queue.Submission, error) {
-			return variantSubmission(e.Result, e.File.Rows, r.wish(), after)
+			return variantSubmission(e.Result, e.File.Rows, r.wish(), r.QueuedCap, after)
 		},
 	})
 	status.Key = e.Key
@@ -129,7 +136,6 @@ func (a *exportTask) grant(ctx context.Context, e cache.Entry) error {
 		return err
 	}
 	for _, w := range wishes {
-		w.QueuedCap = 0
 		if err := a.insist(ctx, insistTries, func() error { return a.queueFile(ctx, e, w) }); err != nil {
 			return err
 		}
@@ -148,10 +154,17 @@ func (a *exportTask) queueFile(ctx context.Context, e cache.Entry, w cache.Wish)
 	case !errors.Is(err, queue.ErrNotFound):
 		return err
 	}
-	submission, err := variantSubmission(e.Result, e.File.Rows, w, after)
+	submission, err := variantSubmission(e.Result, e.File.Rows, w, 0, after)
 	if err != nil {
 		return err
 	}
-	_, err = a.worker.Queue.Enqueue(ctx, submission)
+	made, err := a.worker.Queue.Enqueue(ctx, submission)
+	if err != nil || made.Created || made.Job.State.Final() {
+		return err
+	}
+	// Somebody else's, who is not to be the only one that it is made for.
+	if _, err = a.worker.Queue.Join(ctx, made.Job.ID, w.User, w.RunningCap); errors.Is(err, queue.ErrNotFound) {
+		return nil
+	}
 	return err
 }

@@ -47,6 +47,12 @@ func (e *premadeError) Error() string {
 // stays where it is, and its owner's.
 func (a *exportTask) adopt(ctx context.Context, premade cache.Object) (cache.Entry, error) {
 	a.log.Info("rows were put into the store for this request", "object", premade.Name)
+	if a.steps.Broken > 0 {
+		if err := a.worker.Store.Ping(ctx); err != nil { // see produce
+			return cache.Entry{}, err
+		}
+	}
+	a.begun.Store(true) // an object that cannot be read is not tried for ever
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	body, _, err := a.worker.Store.Open(working, premade.Name, 0, -1)
@@ -70,6 +76,16 @@ func (a *exportTask) adopt(ctx context.Context, premade cache.Object) (cache.Ent
 	if err := a.commit(ctx, writer, object, adopted.Stored); err != nil {
 		return cache.Entry{}, err
 	}
-	sum := rows.Summary{Rows: adopted.Rows, Snapshot: premade.Modified.Truncate(time.Microsecond)}
+	sum := rows.Summary{Rows: adopted.Rows, Snapshot: putAt(premade)}
 	return a.publish(ctx, sum, adopted.Written, adopted.Columns, object)
+}
+
+// putAt is when a premade file was put into the store, by its clock: not later than now,
+// or it would never expire.
+func putAt(o cache.Object) time.Time {
+	at := o.Modified
+	if now := time.Now(); at.After(now) {
+		at = now
+	}
+	return at.Truncate(time.Microsecond)
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -22,19 +23,45 @@ func (a *exportTask) publish(ctx context.Context, sum rows.Summary, written rows
 	// it here, since what is left takes a moment.
 	ctx = a.worker.last
 	var entry cache.Entry
-	var kept bool
-	err := a.insist(ctx, insistTries, func() (err error) {
+	err := a.place(object, func() (file cache.File, kept bool, err error) {
 		entry, kept, err = a.worker.Catalog.Publish(ctx, a.publication(sum, written, columns, object))
-		return err
+		return entry.File, kept, err
 	})
-	if err != nil {
-		return cache.Entry{}, err
+	return entry, err
+}
+
+// placeTries is how many files may turn out to be missing while an object is published.
+const placeTries = 5
+
+// place publishes an object. Where another file stands for it already, that is looked at
+// before the object is deleted: rows are not given up for a file that is not there.
+func (h held) place(object string, publish func() (cache.File, bool, error)) error {
+	ctx := h.worker.last
+	var err error
+	for range placeTries {
+		var kept bool
+		err = h.insist(ctx, insistTries, func() error {
+			file, mine, err := publish()
+			if err != nil || mine {
+				kept = mine
+				return err
+			}
+			_, err = h.worker.Store.Stat(ctx, file.Object)
+			if errors.Is(err, cache.ErrNotFound) {
+				err = errors.Join(err, h.worker.Catalog.Missing(ctx, file.Object))
+			}
+			return err
+		})
+		switch {
+		case errors.Is(err, cache.ErrNotFound) && !errors.Is(err, cache.ErrUnavailable):
+			continue // to be published once more, in the place of that file
+		case err == nil && !kept:
+			h.log.Info("these rows are stored already")
+			h.discard(object)
+		}
+		return err
 	}
-	if !kept {
-		a.log.Info("these rows are stored already", "result", entry.Result)
-		a.discard(object)
-	}
-	return entry, nil
+	return err
 }
 
 func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns []rows.Column, object string) cache.Publication {

@@ -47,12 +47,12 @@ func (h held) task(definition []byte) (task, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plan.variant != nil {
-		return &variantTask{held: h, plan: *plan.variant}, nil
-	}
 	steps, err := decodeSteps(h.job.Steps, plan.sql.steps())
 	if err != nil {
 		return nil, err
+	}
+	if plan.variant != nil {
+		return &variantTask{held: h, plan: *plan.variant, steps: steps}, nil
 	}
 	if plan.sql != nil {
 		return &sqlTask{held: h, plan: *plan.sql, steps: steps}, nil

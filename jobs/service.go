@@ -92,7 +92,7 @@ func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
 			return status, nil
 		case err != nil:
 			return Status{}, err
-		case !entry.Valid || entry.Job != status.Job.ID:
+		case !entry.Valid || r.Plan.Fresh && entry.Job != status.Job.ID:
 			return status, nil
 		default:
 			status.Entry = &entry

@@ -84,6 +84,9 @@ func (t *sqlTask) keepResult(c *capture, refused error) (superseded string) {
 		file, err = c.keep(t.worker.last)
 	}
 	if err == nil && file == nil {
+		if t.steps.Result != nil { // still to be published, and the next step may take its time
+			t.noteDraft(t.steps.Result.Object, 1)
+		}
 		return ""
 	}
 	if t.steps.Result != nil {
@@ -95,6 +98,7 @@ func (t *sqlTask) keepResult(c *capture, refused error) (superseded string) {
 		t.steps.ResultError = "step " + place{step: c.step}.String() + ": " + sinkReason(err)
 		return superseded
 	}
+	t.noteDraft(file.Object, insistTries)
 	// The document travels with every beat; a file without blocks is read from its
 	// beginning.
 	t.blocks, file.Blocks = file.Blocks, nil
@@ -106,21 +110,39 @@ func (t *sqlTask) keepResult(c *capture, refused error) (superseded string) {
 func (t *sqlTask) publish() error {
 	file := *t.steps.Result
 	file.Blocks = t.blocks
-	var kept bool
-	err := t.insist(t.worker.last, insistTries, func() (err error) {
-		_, kept, err = t.worker.Catalog.Publish(t.worker.last, cache.Publication{
+	err := t.place(file.Object, func() (cache.File, bool, error) {
+		e, kept, err := t.worker.Catalog.Publish(t.worker.last, cache.Publication{
 			Key: ResultKey(t.job.ID), Endpoint: KindSQL, User: t.job.User, Owner: cache.OwnerUser(t.job.User),
 			Job: t.job.ID, Claim: t.holder.Claim, Submitted: t.job.Submitted, Generated: t.steps.Main[len(t.steps.Main)-1].Ended,
 			MaxAge: t.plan.MaxAge, MinFresh: t.plan.MaxAge, Unique: true, File: file,
 		})
-		return err
+		return e.File, kept, err
 	})
 	if err != nil {
 		return err
 	}
 	t.steps.Published = true
-	if !kept {
-		t.discard(file.Object) // the user has these rows already
-	}
 	return nil
+}
+
+// noteDraft lets the catalogue know of an object that is published once all steps are done,
+// which may be days from now: a sweep would take it for an orphan by then. Where the
+// catalogue does not answer, the rows are kept all the same, since they cannot be read again: no
+// sweep takes an object that is younger than the grace and the longest query together, and
+// every further step notes it anew.
+func (t *sqlTask) noteDraft(object string, tries int) {
+	err := t.insist(t.worker.last, tries, func() error { return t.worker.Catalog.Draft(t.worker.last, object) })
+	if err != nil {
+		t.log.Warn("the catalogue could not be told of rows that are still to be published", "object", object, "error", err)
+	}
+}
+
+// discard removes an object, and what noteDraft has noted.
+func (t *sqlTask) discard(object string) {
+	t.held.discard(object)
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := t.worker.Catalog.DropDraft(ctx, object); err != nil { // in time it goes by itself
+		t.log.Warn("a draft of an object that is gone is left in the catalogue", "object", object, "error", err)
+	}
 }

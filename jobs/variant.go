@@ -43,7 +43,7 @@ func variantKey(result int64, form cache.Form) string {
 const variantEstimate = 10 * time.Second
 
 // variantSubmission is the job that makes a file.
-func variantSubmission(result, count int64, w cache.Wish, after string) (queue.Submission, error) {
+func variantSubmission(result, count int64, w cache.Wish, queuedCap int, after string) (queue.Submission, error) {
 	definition, err := json.Marshal(VariantPlan{
 		Version: planVersion, Kind: KindVariant,
 		Result: result, Rows: count, Format: w.Form.Format, Options: w.Form.Options, User: w.User,
@@ -51,16 +51,19 @@ func variantSubmission(result, count int64, w cache.Wish, after string) (queue.S
 	return queue.Submission{
 		ID: uuid.NewString(), Key: variantKey(result, w.Form), After: after,
 		User: w.User, Lane: queue.LaneExport, Kind: KindVariant, Class: "variant " + w.Form.Format, Estimate: variantEstimate,
-		RunningCap: w.RunningCap, QueuedCap: w.QueuedCap, Definition: definition,
+		RunningCap: w.RunningCap, QueuedCap: queuedCap, Definition: definition,
 	}, err
 }
 
 // variantTask makes a further file of a result from its csv.
 type variantTask struct {
 	held
-	plan VariantPlan
-	made atomic.Int64 // rows so far
-	ran  bool
+	plan  VariantPlan
+	steps steps        // only how often it was broken off
+	made  atomic.Int64 // rows so far
+	// begun: the store was asked for the rows, so that a failure may be that object's doing.
+	begun atomic.Bool
+	ran   bool
 }
 
 // run makes the file, publishes it, and says how that went.
@@ -83,16 +86,20 @@ func (v *variantTask) progress() queue.Progress {
 }
 
 func (v *variantTask) broke(ctx context.Context, err error) ending {
-	switch judge(err, context.Cause(ctx), false, 0) {
+	switch judge(err, context.Cause(ctx), v.begun.Load(), v.steps.Broken) {
 	case lost:
 		v.log.Warn("claim lost, the job is left alone", "error", err)
 		return ending{verdict: lost}
 	case giveBack:
-		if pause := outOfReach(err); pause {
+		e := ending{verdict: giveBack, pause: outOfReach(err)}
+		if e.pause {
 			v.log.Warn("job given back: something it needs is out of reach", "error", err)
-			return ending{verdict: giveBack, pause: true}
 		}
-		return ending{verdict: giveBack}
+		if e.pause && v.begun.Load() {
+			v.steps.Broken++
+			e.steps = v.steps.encode()
+		}
+		return e
 	}
 	v.log.Error("a file could not be made", "result", v.plan.Result, "format", v.plan.Format, "options", v.plan.Options, "error", err)
 	_, crashed := errors.AsType[crashedError](err)
@@ -164,6 +171,13 @@ func (v *variantTask) convert(ctx context.Context, form rows.Form) (cache.File, 
 	if err != nil {
 		return cache.File{}, err
 	}
+	if v.steps.Broken > 0 {
+		// A store that is away costs no try.
+		if err := v.worker.Store.Ping(ctx); err != nil {
+			return cache.File{}, err
+		}
+	}
+	v.begun.Store(true)
 	// Reading ends with the writing, and the other way round.
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -211,27 +225,21 @@ func (v *variantTask) convert(ctx context.Context, form rows.Form) (cache.File, 
 
 // publish makes a committed object the result's file; the order is that of exports.
 func (v *variantTask) publish(ctx context.Context, form cache.Form, file cache.File) (cache.File, error) {
+	v.begun.Store(false) // what fails from here on is not the object's doing
 	if err := v.insist(ctx, insistTries, func() error { return v.worker.Queue.Seal(ctx, v.holder) }); err != nil {
 		v.discard(file.Object)
 		return cache.File{}, err
 	}
 	var published cache.File
-	var kept bool
-	err := v.insist(v.worker.last, insistTries, func() (err error) {
+	err := v.place(file.Object, func() (_ cache.File, kept bool, err error) {
 		published, kept, err = v.worker.Catalog.PublishVariant(v.worker.last, v.plan.Result, form, file)
-		return err
+		if errors.Is(err, cache.ErrNotFound) {
+			v.discard(file.Object)
+			err = errGone
+		}
+		return published, kept, err
 	})
-	if errors.Is(err, cache.ErrNotFound) {
-		v.discard(file.Object)
-		return cache.File{}, errGone
-	}
-	if err != nil {
-		return cache.File{}, err // the object may be the published one
-	}
-	if !kept {
-		v.discard(file.Object)
-	}
-	return published, nil
+	return published, err // where it is not known what came of it, the object may be the published one
 }
 
 func rowColumns(columns []cache.Column) []rows.Column {

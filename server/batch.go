@@ -82,7 +82,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 			if !isGone(err) {
 				return err
 			}
-			if err := s.Jobs.Lost(r.Context(), *status.File); err != nil {
+			if err := s.lost(r.Context(), err, *status.File); err != nil {
 				return err
 			}
 			continue

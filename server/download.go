@@ -1,6 +1,9 @@
 package server
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +34,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, d served) erro
 	ctx := r.Context()
 	// From here on the file is safe from eviction for the grace.
 	if err := s.Catalog.Touch(ctx, d.entry, d.form); errors.Is(err, cache.ErrNotFound) {
-		return err
+		return errEvicted
 	} else if err != nil {
 		s.Log.Warn("an access was not noted", "error", err)
 	}
@@ -85,6 +88,12 @@ func (d served) describe(header http.Header, packed, encoded bool) {
 		contentType += "; charset=utf-8"
 	}
 	tag := d.file.SHA256[:32] + "-" + strconv.FormatInt(d.entry.Result, 36)
+	if packed || encoded {
+		// The same content may be stored once more, compressed into other bytes. Copies of
+		// an object keep its name.
+		sum := sha256.Sum256([]byte(d.file.Object))
+		tag += "-" + hex.EncodeToString(sum[:6])
+	}
 	switch {
 	case packed:
 		contentType, name, tag = "application/gzip", name+".gz", tag+"-file"
@@ -171,8 +180,20 @@ func (w *refusal) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// isGone reports that a file was not in the store.
+// errEvicted: the catalogue let the file go since it was looked up. Nothing is wrong in the
+// store, so nothing is told to be missing there.
+var errEvicted = fmt.Errorf("evicted: %w", cache.ErrNotFound)
+
+// isGone reports that a file is not there to be served.
 func isGone(err error) bool { return errors.Is(err, cache.ErrNotFound) }
+
+// lost tells the service of a file that was not in the store.
+func (s *Server) lost(ctx context.Context, err error, f cache.File) error {
+	if errors.Is(err, errEvicted) {
+		return nil
+	}
+	return s.Jobs.Lost(ctx, f)
+}
 
 // acceptsGzip reads Accept-Encoding; a client that sends none gets plain text.
 func acceptsGzip(r *http.Request) bool {

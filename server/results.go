@@ -113,7 +113,7 @@ func (s *Server) linked(w http.ResponseWriter, r *http.Request) error {
 		if !isGone(err) {
 			return err
 		}
-		if err := s.Jobs.Lost(r.Context(), *status.File); err != nil {
+		if err := s.lost(r.Context(), err, *status.File); err != nil {
 			return err
 		}
 	}

@@ -180,7 +180,7 @@ func (s *Server) jobResult(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Add("Vary", "Authorization")
 			err = s.download(w, r, served{entry: entry, file: entry.File, form: cache.FormCSV, of: jobs.KindSQL, private: true})
 			if isGone(err) {
-				if lost := s.Jobs.Lost(r.Context(), entry.File); lost != nil {
+				if lost := s.lost(r.Context(), err, entry.File); lost != nil {
 					return lost
 				}
 			}

@@ -12,8 +12,8 @@ const touchEvery = time.Minute
 
 // Touch implements cache.Catalog. Whoever evicts locks the row of the result, or of
 // the variant, and looks at its time under that lock. So either the update here finds
-// the row, or the row is gone; and one that was touched within the last minute cannot
-// go, the grace being longer than that.
+// the row, or the row is gone, or somebody else has touched it a moment ago: of these two
+// only a lock tells which, since a look would see what was there when the statement began.
 func (c *Catalog) Touch(ctx context.Context, e cache.Entry, form cache.Form) error {
 	var there bool
 	err := c.one(ctx, &there, `
@@ -25,9 +25,9 @@ func (c *Catalog) Touch(ctx context.Context, e cache.Entry, form cache.Form) err
 		), q AS (
 			UPDATE slashbatch.request SET accessed = now() WHERE key = $2 AND accessed < now() - $5::interval
 		)
-		SELECT (EXISTS (SELECT FROM r) OR EXISTS (SELECT FROM slashbatch.result WHERE id = $1 AND accessed >= now() - $5::interval))
+		SELECT (EXISTS (SELECT FROM r) OR EXISTS (SELECT FROM slashbatch.result WHERE id = $1 FOR KEY SHARE))
 		   AND (EXISTS (SELECT FROM v) OR EXISTS (SELECT FROM slashbatch.variant
-		                                          WHERE result = $1 AND format = $3 AND options = $4 AND accessed >= now() - $5::interval))`,
+		                                          WHERE result = $1 AND format = $3 AND options = $4 FOR KEY SHARE))`,
 		e.Result, e.Key, form.Format, form.Options, touchEvery)
 	if err == nil && !there {
 		return cache.ErrNotFound

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -229,19 +230,19 @@ func TestR100Touch(t *testing.T) {
 	}
 }
 
-// Wishes are kept until they are granted, the first for each form.
+// Wishes are kept until they are granted, one of each user for each form.
 func TestWishes(t *testing.T) {
 	c, ctx := open(t), t.Context()
-	parquet := cache.Wish{Form: cache.Form{Format: "parquet"}, User: "ann", RunningCap: 1, QueuedCap: 2}
+	parquet := cache.Wish{Form: cache.Form{Format: "parquet"}, User: "ann", RunningCap: 1}
 	safe := cache.Wish{Form: cache.Form{Format: "csv", Options: "safe"}, User: "bob", RunningCap: 3}
 	again := parquet
 	again.User = "bob"
-	for _, w := range []cache.Wish{parquet, safe, again} {
+	for _, w := range []cache.Wish{parquet, safe, again, safe, parquet} {
 		if err := c.Wish(ctx, "k", w); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := c.Wishes(ctx, "k"); err != nil || len(got) != 2 || got[0] != parquet || got[1] != safe {
+	if got, err := c.Wishes(ctx, "k"); err != nil || !slices.Equal(got, []cache.Wish{parquet, safe, again}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if err := c.Grant(ctx, "k"); err != nil {

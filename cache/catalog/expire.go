@@ -14,9 +14,10 @@ const dropAtOnce = 1000
 
 // Expire deletes names that lead nowhere any more, of results that stay: aliases
 // that have expired, requests that have and were not accessed for long; and once it is
-// old what is known of runs whose job answers no request, and of wishes whose run never
-// came.
+// old what is known of runs whose job answers no request, of wishes whose run never
+// came, and of drafts that were never published, or are by now.
 func (c *Catalog) Expire(ctx context.Context, r cache.Retention) (freed cache.Freed, err error) {
+	var drafts int // nobody need be told: they say nothing any more
 	for _, sweep := range []struct {
 		doing string
 		into  *int
@@ -41,6 +42,13 @@ func (c *Catalog) Expire(ctx context.Context, r cache.Retention) (freed cache.Fr
 				` + limit(dropAtOnce) + ` FOR UPDATE SKIP LOCKED
 			)
 			DELETE FROM slashbatch.wish w USING old WHERE w.key = old.key AND w.format = old.format AND w.options = old.options`},
+		{"drop drafts", &drafts, draftAge, `
+			WITH old AS MATERIALIZED (
+				SELECT d.store, d.object FROM slashbatch.draft d WHERE d.made < now() - $1::interval
+				OR EXISTS (SELECT FROM slashbatch.location l WHERE l.store = d.store AND l.object = d.object)
+				` + limit(dropAtOnce) + ` FOR UPDATE OF d SKIP LOCKED
+			)
+			DELETE FROM slashbatch.draft d USING old WHERE d.store = old.store AND d.object = old.object`},
 	} {
 		for {
 			n, err := c.affected(ctx, sweep.doing, sweep.sql, sweep.age)

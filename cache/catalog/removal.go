@@ -95,12 +95,13 @@ func (c *Catalog) removeSome(ctx context.Context, store int64, after string, rem
 	return batch, last, err
 }
 
-// AddOrphans lists objects of a store for removal, unless a file is there by now. It
-// returns how many were not listed before.
+// AddOrphans lists objects of a store for removal, unless a file or a draft is there by
+// now. It returns how many were not listed before.
 func (c *Catalog) AddOrphans(ctx context.Context, store int64, objects []string) (int, error) {
 	return c.affected(ctx, "list objects for removal", `
 		INSERT INTO slashbatch.removal (store, object)
 		SELECT $1, o FROM unnest($2::text[]) o
 		WHERE NOT EXISTS (SELECT FROM slashbatch.location l WHERE l.store = $1 AND l.object = o)
-		ON CONFLICT DO NOTHING`, store, objects)
+		  AND NOT EXISTS (SELECT FROM slashbatch.draft d WHERE d.store = $1 AND d.object = o AND d.made > now() - $3::interval)
+		ON CONFLICT DO NOTHING`, store, objects, draftAge)
 }

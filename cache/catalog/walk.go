@@ -10,7 +10,7 @@ import (
 )
 
 const locatedColumns = `
-	l.variant, l.object, l.state = 'live', l.verified, v.stored, v.bytes, v.sha256, v.gzipped, v.content_type`
+	l.variant, l.object, l.state = 'live', l.state = 'missing', l.verified, v.stored, v.bytes, v.sha256, v.gzipped, v.content_type`
 
 // Clock is the catalogue's time.
 func (c *Catalog) Clock(ctx context.Context) (time.Time, error) {
@@ -59,16 +59,18 @@ func (c *Catalog) Held(ctx context.Context, store int64) (n int, bytes int64, er
 }
 
 // Unlisted returns those of these objects of a store that the books know nothing of:
-// neither as files nor as something to remove.
+// neither as files, nor as drafts that are not old, nor as something to remove.
 func (c *Catalog) Unlisted(ctx context.Context, store int64, objects []string) ([]string, error) {
 	return list(ctx, c, "look for objects without a row", pgx.RowTo[string], `
 		SELECT o FROM unnest($2::text[]) o
 		WHERE NOT EXISTS (SELECT FROM slashbatch.location l WHERE l.store = $1 AND l.object = o)
-		  AND NOT EXISTS (SELECT FROM slashbatch.removal r WHERE r.store = $1 AND r.object = o)`, store, objects)
+		  AND NOT EXISTS (SELECT FROM slashbatch.removal r WHERE r.store = $1 AND r.object = o)
+		  AND NOT EXISTS (SELECT FROM slashbatch.draft d WHERE d.store = $1 AND d.object = o AND d.made > now() - $3::interval)`,
+		store, objects, draftAge)
 }
 
 func located(row pgx.CollectableRow) (l cache.Located, err error) {
-	err = row.Scan(&l.Variant, &l.Object, &l.Live, &l.Verified, &l.Stored, &l.Bytes, &l.SHA256, &l.Gzipped, &l.ContentType)
+	err = row.Scan(&l.Variant, &l.Object, &l.Live, &l.Missing, &l.Verified, &l.Stored, &l.Bytes, &l.SHA256, &l.Gzipped, &l.ContentType)
 	return l, err
 }
 
@@ -83,4 +85,17 @@ func (c *Catalog) MarkMissing(ctx context.Context, store int64, objects []string
 		)
 		UPDATE slashbatch.location l SET state = 'missing', verified = now() FROM gone
 		WHERE l.variant = gone.variant AND l.store = $1`, store, objects, since)
+}
+
+// MarkLive notes that objects that were missing from a store are there again, unless
+// something was heard of them since. It returns of how many.
+func (c *Catalog) MarkLive(ctx context.Context, store int64, objects []string, since time.Time) (int, error) {
+	return c.affected(ctx, "note that files are there again", `
+		WITH back AS MATERIALIZED (
+			SELECT variant FROM slashbatch.location
+			WHERE store = $1 AND object = ANY ($2) AND state = 'missing' AND verified < $3
+			FOR UPDATE SKIP LOCKED
+		)
+		UPDATE slashbatch.location l SET state = 'live', verified = now() FROM back
+		WHERE l.variant = back.variant AND l.store = $1`, store, objects, since)
 }

@@ -95,6 +95,11 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, table string, migrations [
 			if err != nil || known {
 				return errors.Join(err, skipped(known))
 			}
+			// What carries much data over takes its time; ours is a connection whose statements
+			// are short otherwise.
+			if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+				return err
+			}
 			if _, err := tx.Exec(ctx, m.sql); err != nil {
 				return err
 			}

@@ -143,9 +143,8 @@ CREATE TABLE slashbatch.wish (
     options     text NOT NULL,
     user_name   text NOT NULL,
     running_cap integer NOT NULL,
-    queued_cap  integer NOT NULL,
     made        timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (key, format, options)
+    PRIMARY KEY (key, format, options, user_name)
 );
 
 -- Work that one process of the fleet does at a time, and when it is due again.
@@ -175,12 +174,17 @@ CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
     SELECT o.*, min(o.id) OVER same AS first
     FROM pg_temp.old_result o
     WINDOW same AS (PARTITION BY o.new_owner, o.sha256, o.bytes, o.columns);
+ANALYZE pg_temp.carried;
+ANALYZE pg_temp.old_request;
 
 INSERT INTO slashbatch.result (id, owner, digest, bytes, rows, columns, created, accessed)
     OVERRIDING SYSTEM VALUE
     SELECT c.id, c.new_owner, sha256(convert_to('001 ' || c.sha256 || ' ' || c.columns::text, 'UTF8')), c.bytes, c.rows, c.columns, c.created,
-           coalesce((SELECT max(q.accessed) FROM pg_temp.old_request q JOIN pg_temp.carried s ON s.id = q.result WHERE s.first = c.id), c.created)
-    FROM pg_temp.carried c WHERE c.id = c.first;
+           coalesce(a.accessed, c.created)
+    FROM pg_temp.carried c
+    LEFT JOIN (SELECT s.first, max(q.accessed) AS accessed
+               FROM pg_temp.old_request q JOIN pg_temp.carried s ON s.id = q.result GROUP BY s.first) a ON a.first = c.id
+    WHERE c.id = c.first;
 SELECT setval(pg_get_serial_sequence('slashbatch.result', 'id'), greatest((SELECT max(id) FROM pg_temp.carried), 1));
 
 INSERT INTO slashbatch.variant (result, format, options, content_type, gzipped, bytes, sha256, stored, blocks, created, accessed)
@@ -208,6 +212,7 @@ CREATE FUNCTION slashbatch.place(
 ) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_variant bigint;
+    v_same    boolean;
 BEGIN
     INSERT INTO slashbatch.variant (result, format, options, content_type, gzipped, bytes, sha256, stored, blocks)
         VALUES (p_result, p_format, p_options, p_content_type, p_gzipped, p_bytes, p_sha256, p_stored, p_blocks)
@@ -220,10 +225,16 @@ BEGIN
             -- Of a call whose answer was lost it is the object itself.
             RETURN EXISTS (SELECT FROM slashbatch.location WHERE variant = v_variant AND store = p_stores[1] AND object = p_object);
         END IF;
-        -- All locations of a variant hold the very same file, so others than this go.
+        -- All locations of a variant hold the same bytes. Where the object was compressed as
+        -- the others were, those that are live in other stores stay; else they go.
+        SELECT stored = p_stored AND blocks = p_blocks AND sha256 = p_sha256 INTO v_same FROM slashbatch.variant WHERE id = v_variant;
+        WITH gone AS (
+            DELETE FROM slashbatch.location
+                WHERE variant = v_variant AND NOT (v_same AND state = 'live' AND store <> ALL (p_stores))
+                RETURNING store, object
+        )
         INSERT INTO slashbatch.removal (store, object)
-            SELECT store, object FROM slashbatch.location WHERE variant = v_variant ON CONFLICT DO NOTHING;
-        DELETE FROM slashbatch.location WHERE variant = v_variant;
+            SELECT store, object FROM gone WHERE store <> p_stores[1] OR object <> p_object ON CONFLICT DO NOTHING;
         UPDATE slashbatch.variant
             SET content_type = p_content_type, gzipped = p_gzipped, bytes = p_bytes, sha256 = p_sha256, stored = p_stored, blocks = p_blocks,
                 created = now(), accessed = now()
@@ -273,7 +284,13 @@ BEGIN
         EXIT WHEN result_id IS NOT NULL;
     END LOOP;
     won := true;
-    kept := slashbatch.place(result_id, 'csv', '', p_content_type, true, p_bytes, p_sha256, p_stored, p_blocks, p_object, p_stores);
+    LOOP -- until there is a live file: the one that was may be found missing meanwhile
+        kept := slashbatch.place(result_id, 'csv', '', p_content_type, true, p_bytes, p_sha256, p_stored, p_blocks, p_object, p_stores);
+        SELECT l.object, v.stored INTO file_object, file_stored
+            FROM slashbatch.variant v JOIN slashbatch.location l ON l.variant = v.id
+            WHERE v.result = result_id AND v.format = 'csv' AND v.options = '' AND l.state = 'live' AND l.store = ANY (p_stores);
+        EXIT WHEN file_object IS NOT NULL;
+    END LOOP;
     INSERT INTO slashbatch.run (job, claim, key, result, file_name, generated)
         VALUES (p_job, p_claim, p_key, result_id, p_file_name, p_generated);
     INSERT INTO slashbatch.request AS q
@@ -284,12 +301,10 @@ BEGIN
         SET result = excluded.result, job = excluded.job, claim = excluded.claim, endpoint = excluded.endpoint, user_name = excluded.user_name,
             file_name = excluded.file_name, submitted = excluded.submitted, spec_digest = excluded.spec_digest, generated = excluded.generated,
             published = now(), expires = excluded.expires, accessed = now(), unique_rows = excluded.unique_rows, pinned = excluded.pinned
-        WHERE q.submitted <= excluded.submitted OR q.expires <= now()
+        -- What was pinned goes only for something that is.
+        WHERE NOT (q.pinned AND NOT excluded.pinned) AND (q.submitted <= excluded.submitted OR q.expires <= now())
            OR NOT EXISTS (SELECT FROM slashbatch.variant v JOIN slashbatch.location l ON l.variant = v.id
                           WHERE v.result = q.result AND v.format = 'csv' AND v.options = '' AND l.state = 'live' AND l.store = ANY (p_stores));
-    SELECT l.object, v.stored INTO file_object, file_stored
-        FROM slashbatch.variant v JOIN slashbatch.location l ON l.variant = v.id
-        WHERE v.result = result_id AND v.format = 'csv' AND v.options = '' AND l.state = 'live' AND l.store = ANY (p_stores);
 END $$;
 
 -- publish_variant records a further file of a result; false when there is one already,
