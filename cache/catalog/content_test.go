@@ -195,6 +195,26 @@ func TestFileOutOfReach(t *testing.T) {
 	}
 }
 
+// Of the same bytes, a file in a store that is not read stays where it is: somebody else
+// may be reading it.
+func TestFileOutOfReachStays(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	first, _ := publish(t, c, content("j1", "k", cache.OwnerShared, "rows"))
+	here := c.inReach()[0]
+	there, _, err := c.StoreByURL(ctx, "file:///two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Use(there)
+	if _, kept := publish(t, c, content("j2", "k", cache.OwnerShared, "rows")); !kept {
+		t.Error("a file in a store of its own was not kept")
+	}
+	c.Use(here)
+	if e, err := c.ByKey(ctx, "k"); err != nil || e.File.Object != first.File.Object || count(t, c, "removal") != 0 {
+		t.Errorf("%+v, %v; want the first file, and nothing to remove", e, err)
+	}
+}
+
 // reading is noted on the name, the result and the file, at most once
 // a minute, and tells when the file has gone.
 func TestR100Touch(t *testing.T) {
