@@ -37,7 +37,13 @@ bench: ## Run the benchmarks on the same services
 chaos: ## Kill workers and queues for ten minutes, and tell what was lost
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report SLASHBATCH_TEST_CHAOS=full; \
 	scripts/services run -- $(GO) test -count=1 -timeout 40m -parallel 2 $(ARGS) \
-		-run 'Chaos|QueueAway|SubscriptionsKilled|NotificationsOff|SurviveARestart|Backlog|StepTwo|InsertKilled' ./internal/e2e; status=$$?; \
+		-run 'Chaos|QueueAway|SubscriptionsKilled|NotificationsOff|SurviveARestart|Backlog|StepTwo|InsertKilled|StoreCopyKilled' ./internal/e2e; status=$$?; \
+	printf '\nWhat was seen:\n'; sort "$$report"; exit $$status
+
+.PHONY: race
+race: ## Let clients race over the result store, a minute for each race
+	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report SLASHBATCH_TEST_RACE=60s; \
+	scripts/services run -- $(GO) test -count=1 -timeout 30m -p 1 $(ARGS) -run 'Race|Everything|CopyWhile' ./cache/... ./jobs; status=$$?; \
 	printf '\nWhat was seen:\n'; sort "$$report"; exit $$status
 
 .PHONY: services

@@ -126,7 +126,9 @@ func (s *Server) statusView(a ask, d statusDocument, status jobs.Status) statusV
 	}
 	if e := status.Entry; e != nil {
 		line("Rows read", "%s", e.Generated.UTC().Format("2 January 2006, 15:04:05 UTC"))
-		line("Kept until", "%s", e.Expires.UTC().Format("2 January 2006, 15:04 UTC"))
+		if !e.Pinned {
+			line("Kept until", "%s", e.Expires.UTC().Format("2 January 2006, 15:04 UTC"))
+		}
 		line("SHA-256", "%s", d.SHA256)
 		v.Download, v.FileName = d.URL, status.File.FileName
 		if a.file().packed {

@@ -139,7 +139,10 @@ func (s *Server) document(a ask, status jobs.Status, mine bool) statusDocument {
 		d.Links.Formats = s.otherFormats(a)
 		f := status.File
 		d.Rows, d.Bytes, d.SHA256 = &f.Rows, &f.Bytes, f.SHA256
-		d.Generated, d.Expires = e.Generated.UTC().Format(time.RFC3339Nano), e.Expires.UTC().Format(time.RFC3339)
+		d.Generated = e.Generated.UTC().Format(time.RFC3339Nano)
+		if !e.Pinned {
+			d.Expires = e.Expires.UTC().Format(time.RFC3339)
+		}
 		done := 1.0
 		d.Progress = &done
 	}
