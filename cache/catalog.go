@@ -43,6 +43,13 @@ type Catalog interface {
 	// Repeating a call gives the same answer.
 	Publish(ctx context.Context, p Publication) (e Entry, kept bool, err error)
 
+	// Draft notes that an object is written that will be published later, perhaps days
+	// later: until then, for 30 days from now, no sweep takes it for an orphan.
+	Draft(ctx context.Context, object string) error
+
+	// DropDraft takes that back: the object has been deleted.
+	DropDraft(ctx context.Context, object string) error
+
 	// Variant returns a further file of a result.
 	Variant(ctx context.Context, result int64, form Form) (File, error)
 
@@ -50,8 +57,7 @@ type Catalog interface {
 	// see Publish. ErrNotFound: the result is gone.
 	PublishVariant(ctx context.Context, result int64, form Form, file File) (f File, kept bool, err error)
 
-	// Wish notes that a file is wanted of a result that is still to come. The first
-	// wish for a form stands.
+	// Wish notes that a user wants a file of a result that is still to come.
 	Wish(ctx context.Context, key string, w Wish) error
 
 	// Wishes returns what was wished of a key.
@@ -147,11 +153,11 @@ type Form struct {
 var FormCSV = Form{Format: "csv"}
 
 // Wish is a file that somebody waits for, and the list of the queue that its job
-// will go into, with the caps that hold there.
+// will go into, with the cap on running jobs that holds there.
 type Wish struct {
-	Form                  Form
-	User                  string
-	RunningCap, QueuedCap int
+	Form       Form
+	User       string
+	RunningCap int
 }
 
 // File is one stored file of a result.

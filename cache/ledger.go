@@ -74,8 +74,9 @@ type Removed struct {
 type Located struct {
 	Variant int64
 	Object  string
-	// Live: it is there to be read; else it is being copied, or known to be missing.
-	Live bool
+	// Live: it is there to be read. Missing: it was, and is not there. Neither: it is
+	// being copied.
+	Live, Missing bool
 	// Verified is when the catalogue last heard of it, by the catalogue's clock.
 	Verified time.Time
 	// Stored is its size. Bytes and SHA256 (hex) are of its content, inflated when
@@ -84,6 +85,13 @@ type Located struct {
 	SHA256        string
 	Gzipped       bool
 	ContentType   string
+}
+
+// Copy is a file in a further store, as the books have it; Stored is its size.
+type Copy struct {
+	Variant, Store int64
+	Object         string
+	Stored         int64
 }
 
 // Answers of the catalogue to who copies and retires.

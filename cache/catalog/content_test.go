@@ -272,3 +272,27 @@ func TestWishes(t *testing.T) {
 		t.Errorf("after they were granted: %+v, %v", got, err)
 	}
 }
+
+// An object that was stored before the process wrote to another store is published where
+// it is.
+func TestPublishWhereItWasDrafted(t *testing.T) {
+	c, ctx := open(t), t.Context()
+	here := c.inReach()[0]
+	there, _, err := c.StoreByURL(ctx, "file:///two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := content("j", "k", cache.OwnerShared, "rows")
+	if err := c.Draft(ctx, p.File.Object); err != nil {
+		t.Fatal(err)
+	}
+	c.Use(there, here)
+	for range 2 {
+		if _, kept := publish(t, c, p); !kept {
+			t.Error("not kept")
+		}
+	}
+	if n := count(t, c, fmt.Sprintf("location WHERE store = %d AND object = '%s'", here, p.File.Object)); n != 1 || count(t, c, "location") != 1 {
+		t.Errorf("%d locations in the store where it is, %d in all", n, count(t, c, "location"))
+	}
+}

@@ -60,10 +60,17 @@ func TestI25MigrationKeepsTimes(t *testing.T) {
 	if applied, err := c.Migrate(ctx); err != nil || len(applied) < 2 {
 		t.Fatalf("applied %v, %v", applied, err)
 	}
-	// The store gets its name when it is opened for the first time.
+	// The store gets its name when it is opened, by its files.
+	unplaced, sample, err := c.Unplaced(ctx, 3)
+	if err != nil || len(sample) != 3 {
+		t.Fatal(unplaced, sample, err)
+	}
+	if err := c.Place(ctx, unplaced, "file:///data"); err != nil {
+		t.Fatal(err)
+	}
 	id, marked, err := c.StoreByURL(ctx, "file:///data")
-	if err != nil || marked {
-		t.Fatal(marked, err)
+	if err != nil || marked || id != unplaced {
+		t.Fatal(id, marked, err)
 	}
 	c.Use(id)
 

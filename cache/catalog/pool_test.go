@@ -80,7 +80,7 @@ func TestI22PoolOfOne(t *testing.T) {
 	if r, err := upkeep.Verify(ctx, c, stores[0], upkeep.VerifyOptions{}); err != nil || r.Files != left {
 		t.Fatalf("verified %+v, %v", r, err)
 	}
-	if n, err := upkeep.Retire(ctx, c, stores[0]); err != nil || n != left {
+	if n, err := upkeep.Retire(ctx, c, stores[0], stores[1:]); err != nil || n != left {
 		t.Fatalf("retired %d, %v", n, err)
 	}
 }

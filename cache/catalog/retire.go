@@ -19,49 +19,53 @@ func (c *Catalog) Sole(ctx context.Context, store int64) (int, error) {
 	return n, failure("count the files of a store", err)
 }
 
-// Vacate takes a store out of the books of all its files, and lists their objects for
-// removal. It returns how many it was. ErrSole: it has come to files that no other
-// store has, which are left as they are.
-func (c *Catalog) Vacate(ctx context.Context, store int64) (vacated int, err error) {
-	var last int64
-	for {
-		variants, err := list(ctx, c, "list the files of a store", pgx.RowTo[int64], `
-			SELECT variant FROM slashbatch.location WHERE store = $1 AND variant > $2 ORDER BY variant`+limit(atOnce), store, last)
-		if err != nil || len(variants) == 0 {
-			return vacated, err
-		}
-		last = variants[len(variants)-1]
-		n, sole := 0, false
-		err = c.inTx(ctx, "take files out of a store", func(ctx context.Context, tx pgx.Tx) error {
-			for _, lock := range []string{
-				`SELECT FROM slashbatch.result WHERE id IN (SELECT result FROM slashbatch.variant WHERE id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE`,
-				`SELECT FROM slashbatch.location WHERE variant = ANY ($1) ORDER BY variant, store FOR UPDATE`,
-			} {
-				if _, err := tx.Exec(ctx, lock, variants); err != nil {
-					return err
-				}
-			}
-			if err := tx.QueryRow(ctx, `
-				SELECT EXISTS (
-					SELECT FROM slashbatch.location l WHERE l.store = $1 AND l.variant = ANY ($2) AND l.state = 'live'
-					AND NOT EXISTS (SELECT FROM slashbatch.location o WHERE o.variant = l.variant AND o.store <> $1 AND o.state = 'live'))`,
-				store, variants).Scan(&sole); err != nil || sole {
+// Vacate takes files of a store out of its books, and lists their objects for removal. It
+// returns how many it was. ErrSole: one of them is in no other store, and all are left as
+// they are.
+func (c *Catalog) Vacate(ctx context.Context, store int64, variants []int64) (vacated int, err error) {
+	sole := false
+	err = c.inTx(ctx, "take files out of a store", func(ctx context.Context, tx pgx.Tx) error {
+		for _, lock := range []string{
+			`SELECT FROM slashbatch.result WHERE id IN (SELECT result FROM slashbatch.variant WHERE id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE`,
+			`SELECT FROM slashbatch.location WHERE variant = ANY ($1) ORDER BY variant, store FOR UPDATE`,
+		} {
+			if _, err := tx.Exec(ctx, lock, variants); err != nil {
 				return err
 			}
-			tag, err := tx.Exec(ctx, `
-				WITH gone AS (DELETE FROM slashbatch.location WHERE store = $1 AND variant = ANY ($2) RETURNING store, object)
-				INSERT INTO slashbatch.removal (store, object) SELECT store, object FROM gone ON CONFLICT DO NOTHING`, store, variants)
-			n = int(tag.RowsAffected())
+		}
+		if err := tx.QueryRow(ctx, `
+			SELECT EXISTS (
+				SELECT FROM slashbatch.location l WHERE l.store = $1 AND l.variant = ANY ($2) AND l.state = 'live'
+				AND NOT EXISTS (SELECT FROM slashbatch.location o WHERE o.variant = l.variant AND o.store <> $1 AND o.state = 'live'))`,
+			store, variants).Scan(&sole); err != nil || sole {
 			return err
-		})
-		if err == nil && sole {
-			err = cache.ErrSole
 		}
-		if err != nil {
-			return vacated, err
-		}
-		vacated += n
+		tag, err := tx.Exec(ctx, `
+			WITH gone AS (DELETE FROM slashbatch.location WHERE store = $1 AND variant = ANY ($2) RETURNING store, object)
+			INSERT INTO slashbatch.removal (store, object) SELECT store, object FROM gone ON CONFLICT DO NOTHING`, store, variants)
+		vacated = int(tag.RowsAffected())
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case sole:
+		return 0, cache.ErrSole
 	}
+	return vacated, nil
+}
+
+// Copies returns where files are live: those of the variants, in other stores than this
+// one, and in any store those whose objects have one of the names.
+func (c *Catalog) Copies(ctx context.Context, store int64, variants []int64, names []string) ([]cache.Copy, error) {
+	return list(ctx, c, "look for copies of files", pgx.RowToStructByPos[cache.Copy], `
+		SELECT l.variant, l.store, l.object, v.stored
+		FROM slashbatch.location l JOIN slashbatch.variant v ON v.id = l.variant
+		WHERE l.variant = ANY ($2) AND l.store <> $1 AND l.state = 'live'
+		UNION
+		SELECT l.variant, l.store, l.object, v.stored
+		FROM slashbatch.store s JOIN slashbatch.location l ON l.store = s.id AND l.object = ANY ($3) JOIN slashbatch.variant v ON v.id = l.variant
+		WHERE l.state = 'live'`, store, variants, names)
 }
 
 // Stores returns all stores that the catalogue knows.

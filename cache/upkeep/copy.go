@@ -192,7 +192,7 @@ func (c *copier) hopeless() error {
 // one copies a file, and writes down what came of it.
 func (c *copier) one(ctx context.Context, f cache.Located) {
 	became, err := c.insist(ctx, f)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return // another run goes on with it
 	}
 	c.mu.Lock()

@@ -44,6 +44,9 @@ type Registry interface {
 	Stores(ctx context.Context) ([]cache.Registered, error)
 	// StoreByURL makes a store known that was not.
 	StoreByURL(ctx context.Context, url string) (id int64, marked bool, err error)
+	// Unplaced is the store of the first version, until Place says where it is.
+	Unplaced(ctx context.Context, n int) (id int64, files []cache.Located, err error)
+	Place(ctx context.Context, unplaced int64, url string) error
 	MoveStore(ctx context.Context, id int64, url string) error
 	SetAside(ctx context.Context, id int64, url string) error
 	Marked(ctx context.Context, id int64) error
@@ -66,6 +69,7 @@ type Ledger interface {
 	Unlisted(ctx context.Context, store int64, objects []string) ([]string, error)
 	Held(ctx context.Context, store int64) (n int, bytes int64, err error)
 	MarkMissing(ctx context.Context, store int64, objects []string, since time.Time) (int, error)
+	MarkLive(ctx context.Context, store int64, objects []string, since time.Time) (int, error)
 }
 
 // CopyLedger is what copying needs besides.
@@ -85,6 +89,8 @@ type CopyLedger interface {
 type RetireLedger interface {
 	Ledger
 	Sole(ctx context.Context, store int64) (int, error)
-	Vacate(ctx context.Context, store int64) (int, error)
+	Drafts(ctx context.Context, store int64) (int, error)
+	Copies(ctx context.Context, store int64, variants []int64, names []string) ([]cache.Copy, error)
+	Vacate(ctx context.Context, store int64, variants []int64) (int, error)
 	ForgetStore(ctx context.Context, id int64) error
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slashbatch/cache"
@@ -38,6 +39,8 @@ type Options struct {
 type Keeper struct {
 	Options
 	chores []chore
+	// blind: the log has been told that no store bears its marker.
+	blind atomic.Bool
 }
 
 // chore is something that is to be done now and then. do returns what it has done in
@@ -46,6 +49,8 @@ type chore struct {
 	name         string
 	every, first time.Duration
 	do           func(ctx context.Context) (string, error)
+	// inStores: it is about the stores, and left to others where none bears its marker.
+	inStores bool
 }
 
 // NewKeeper returns a Keeper, which does nothing before Run.
@@ -55,10 +60,10 @@ func NewKeeper(o Options) *Keeper {
 	k.TempsEvery = cmp.Or(k.TempsEvery, time.Hour)
 	k.WalkEvery = cmp.Or(k.WalkEvery, 24*time.Hour)
 	k.chores = []chore{
-		{"tidy", k.TidyEvery, 0, k.tidy},
-		{"temps", k.TempsEvery, 0, k.temps},
+		{"tidy", k.TidyEvery, 0, k.tidy, false},
+		{"temps", k.TempsEvery, 0, k.temps, true},
 		// A fleet that is started anew has enough to do.
-		{"walk", k.WalkEvery, k.WalkEvery/4 + rand.N(k.WalkEvery/2), k.walk}, //nolint:gosec // not a secret
+		{"walk", k.WalkEvery, k.WalkEvery/4 + rand.N(k.WalkEvery/2), k.walk, true}, //nolint:gosec // not a secret
 	}
 	return k
 }
@@ -104,6 +109,9 @@ const patience = 5 * time.Second
 
 // once does a chore if it is due.
 func (k *Keeper) once(ctx context.Context, c chore) {
+	if c.inStores && !k.sighted(ctx, c) {
+		return
+	}
 	due, err := k.Ledger.ClaimChore(ctx, c.name, k.Worker, c.every, c.first)
 	if err != nil {
 		k.complain(ctx, c, err)
@@ -128,6 +136,24 @@ func (k *Keeper) once(ctx context.Context, c chore) {
 	if err := k.Ledger.EndChore(ending, c.name, k.Worker, report, again); err != nil {
 		k.complain(ctx, c, err)
 	}
+}
+
+// sighted reports whether any store bears its marker. A process that sees none, because
+// nothing is mounted where it runs, say, would claim a chore from those who can do it.
+func (k *Keeper) sighted(ctx context.Context, c chore) bool {
+	var wrong []error
+	for _, s := range k.Stores() {
+		err := ours(ctx, k.Ledger, s)
+		if err == nil {
+			k.blind.Store(false)
+			return true
+		}
+		wrong = append(wrong, err)
+	}
+	if len(wrong) > 0 && !k.blind.Swap(true) {
+		k.complain(ctx, c, errors.Join(wrong...))
+	}
+	return false
 }
 
 // complain logs what went wrong, unless that is only that the process ends.

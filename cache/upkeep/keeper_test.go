@@ -110,7 +110,7 @@ func TestKeeperFails(t *testing.T) {
 	log := &syncBuffer{}
 	k := r.keeper(log, "worker")
 	fail := errors.New("the roof is on fire")
-	walk := chore{"walk", 240 * time.Hour, 0, func(context.Context) (string, error) { return "half", fail }}
+	walk := chore{"walk", 240 * time.Hour, 0, func(context.Context) (string, error) { return "half", fail }, true}
 	k.once(t.Context(), walk)
 	if n := r.count(`chore WHERE report = 'half; the roof is on fire' AND due BETWEEN now() + interval '9 hours' AND now() + interval '11 hours'`); n != 1 {
 		t.Error("it is not noted as to be done again in a 24th of its time")
@@ -136,11 +136,42 @@ func TestKeeperFails(t *testing.T) {
 // The first walk over a store that is used for the first time comes later.
 func TestFirstWalkIsLater(t *testing.T) {
 	r := newRig(t)
-	k := NewKeeper(Options{Ledger: r, Stores: func() []Store { return nil }, Log: slog.New(slog.DiscardHandler)})
+	k := NewKeeper(Options{Ledger: r, Stores: func() []Store { return []Store{r.store} }, Log: slog.New(slog.DiscardHandler)})
 	for _, c := range k.chores {
 		k.once(t.Context(), c)
 	}
 	if n := r.count(`chore WHERE name = 'walk' AND due BETWEEN now() + interval '5 hours' AND now() + interval '19 hours'`); n != 1 {
 		t.Error("the walk is not due hours later")
+	}
+}
+
+// A process that sees none of its stores leaves to others what is to be done in them, and
+// says so once.
+func TestKeeperThatSeesNoStore(t *testing.T) {
+	r := newRig(t)
+	r.some(3)
+	log := &syncBuffer{}
+	k := r.keeper(log, "blind")
+	lost := Store{Store: openFolder(t, t.TempDir()), ID: r.store.ID, URL: r.store.URL}
+	k.Stores = func() []Store { return []Store{lost} }
+	for range 2 {
+		for _, c := range k.chores {
+			c.first = 0
+			k.once(t.Context(), c)
+		}
+	}
+	if n := r.count(`chore WHERE name IN ('walk', 'temps')`); n > 0 {
+		t.Errorf("it has claimed %d chores", n)
+	}
+	if n := strings.Count(log.String(), "has no marker"); n != 1 {
+		t.Errorf("it says so %d times:\n%s", n, log)
+	}
+	k.Stores = func() []Store { return []Store{lost, r.store} }
+	for _, c := range k.chores {
+		c.first = 0
+		k.once(t.Context(), c)
+	}
+	if n := r.count(`chore WHERE name IN ('walk', 'temps')`); n != 2 {
+		t.Errorf("with one that it sees it has claimed %d chores", n)
 	}
 }

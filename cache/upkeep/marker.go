@@ -83,7 +83,8 @@ type Registration struct {
 // Register finds out which store of the catalogue is at a URL, which is without
 // credentials, and marks one that has never been used. What the store's marker says
 // counts more than its URL: so a store may move. A store that had its marker and has
-// lost it is not marked again; see RestoreMarker. The error is the catalogue's only.
+// lost it is not marked again; see RestoreMarker. The store of the first version, whose URL
+// nobody noted, is the one that has its files. The error is the catalogue's only.
 func Register(ctx context.Context, r Registry, s cache.Store, url string) (Registration, error) {
 	name, err := r.Name(ctx)
 	if err != nil {
@@ -97,7 +98,18 @@ func Register(ctx context.Context, r Registry, s cache.Store, url string) (Regis
 		}
 	}
 	if known.ID != 0 {
-		return Registration{ID: known.ID, Marked: true}, found(ctx, r, known, url)
+		if err := found(ctx, r, known, url); err != nil {
+			return Registration{}, err
+		}
+	}
+	// Before it is marked as anything else. Where it could not be asked it is asked again.
+	if away == nil && m.Catalog == name || errors.Is(away, cache.ErrNotFound) {
+		if err := place(ctx, r, s, url); err != nil {
+			return Registration{}, err
+		}
+	}
+	if known.ID != 0 {
+		return Registration{ID: known.ID, Marked: true}, nil
 	}
 	id, marked, err := r.StoreByURL(ctx, url)
 	if err != nil {

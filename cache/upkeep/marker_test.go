@@ -126,14 +126,11 @@ func TestRegister(t *testing.T) {
 	})
 }
 
-// The first version's store is the one that is opened first, also by several processes
-// at once.
+// The first version's store is the one that has its files, also when several processes
+// open it at once.
 func TestRegisterTogether(t *testing.T) {
-	r := newRig(t)
-	r.change(`DELETE FROM slashbatch.store`)
-	r.change(`INSERT INTO slashbatch.store (url) VALUES ('')`)
-	dir := t.TempDir()
-	s := openFolder(t, dir)
+	r, _ := upgraded(t, 3)
+	dir, s := r.dir, r.store.Store
 	ids := make(chan Registration, 6)
 	for range 6 {
 		go func() {

@@ -17,8 +17,8 @@ const page = 1000
 // visitor is told what a store and the books have, object by object, in the order of
 // their names. An error ends the walk.
 type visitor struct {
-	// both: the books have it, and it is there.
-	both func(cache.Located) error
+	// both: the books have it, and an object of this size is there.
+	both func(f cache.Located, size int64) error
 	// row: the books have it, and the store does not list it.
 	row func(cache.Located) error
 	// objects: the store lists them, and the books know nothing of them.
@@ -54,7 +54,7 @@ func sideBySide(ctx context.Context, l Ledger, s Store, v visitor) error {
 			return err
 		case row != nil && row.Object == object.Name:
 			rows.pop()
-			err = v.both(*row)
+			err = v.both(*row, object.Size)
 		default:
 			if strange = append(strange, object); len(strange) == page {
 				err = ask()

@@ -31,7 +31,7 @@ type VerifyOptions struct {
 	// OrphanAge: younger objects without a row are left to who may still work on them.
 	OrphanAge time.Duration
 	// MarkMissing marks the files that are not there as missing, so that they are
-	// computed again, however many they are.
+	// computed again, however many they are; and those that came back as live.
 	MarkMissing bool
 	// RestoreMarker marks a store again that has lost its marker: before anything else
 	// when files shall be marked as missing; otherwise only if the files are there.
@@ -47,8 +47,10 @@ type VerifyReport struct {
 	Files                                  int
 	Bytes                                  int64
 	Missing, Damaged, Unreadable, Orphaned int
-	// Marked are noted as missing by now. Restored: the store bears its marker again.
-	Marked   int
+	// Marked are noted as missing by now. Back were noted as missing, and are there, whole;
+	// if MarkMissing was asked for they are read again.
+	Marked, Back int
+	// Restored: the store bears its marker again.
 	Restored bool
 	// Marker says what is wrong with the marker; empty: nothing.
 	Marker string
@@ -137,8 +139,8 @@ func (v *verifier) look(caller context.Context) error {
 			}
 		})
 	}
-	live := func(f cache.Located) error {
-		if !f.Live || !f.Verified.Before(v.began) {
+	read := func(f cache.Located) error {
+		if !f.Verified.Before(v.began) {
 			return nil
 		}
 		select {
@@ -148,14 +150,28 @@ func (v *verifier) look(caller context.Context) error {
 			return ctx.Err()
 		}
 	}
-	err := sideBySide(ctx, v.ledger, v.store, visitor{both: live, row: live, objects: func(objects []cache.Object) error {
-		for _, o := range objects {
-			if olderThan(o, v.OrphanAge) {
-				v.finding(Finding{Object: o.Name, Kind: KindOrphan})
+	err := sideBySide(ctx, v.ledger, v.store, visitor{
+		both: func(f cache.Located, _ int64) error {
+			if f.Live || f.Missing {
+				return read(f)
 			}
-		}
-		return nil
-	}})
+			return nil
+		},
+		row: func(f cache.Located) error {
+			if f.Live {
+				return read(f)
+			}
+			return nil
+		},
+		objects: func(objects []cache.Object) error {
+			for _, o := range objects {
+				if olderThan(o, v.OrphanAge) {
+					v.finding(Finding{Object: o.Name, Kind: KindOrphan})
+				}
+			}
+			return nil
+		},
+	})
 	close(files)
 	reading.Wait()
 	if v.failed != nil {
@@ -171,15 +187,20 @@ func (v *verifier) look(caller context.Context) error {
 func (v *verifier) file(ctx context.Context, f cache.Located) error {
 	err := checkObject(ctx, v.store, f)
 	if ctx.Err() != nil {
-		return nil // the one who stopped it says why
+		return nil //nolint:nilerr // the one who stopped it says why
 	}
-	if err == nil {
+	switch {
+	case f.Missing && err == nil:
+		return v.back(ctx, f)
+	case f.Missing && errors.Is(err, cache.ErrNotFound):
+		return nil // as is known
+	case err == nil:
 		v.done(f, func() { v.report.Files, v.report.Bytes = v.report.Files+1, v.report.Bytes+f.Stored })
 		return nil
 	}
 	// It may have been evicted or replaced while it was read.
 	now, fault := v.ledger.Located(ctx, v.store.ID, f.Object)
-	if errors.Is(fault, cache.ErrNotFound) || fault == nil && (!now.Live || now.SHA256 != f.SHA256) {
+	if errors.Is(fault, cache.ErrNotFound) || fault == nil && (now.Live != f.Live || now.SHA256 != f.SHA256) {
 		v.done(f, func() {})
 		return nil
 	}
@@ -188,10 +209,7 @@ func (v *verifier) file(ctx context.Context, f cache.Located) error {
 		marked, fault = v.ledger.MarkMissing(ctx, v.store.ID, []string{f.Object}, v.began)
 	}
 	if fault != nil {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.failed = fault
-		return fault
+		return v.fail(fault)
 	}
 	finding := Finding{f.Object, KindUnreadable, err.Error()}
 	if damaged, ok := errors.AsType[*DamagedError](err); ok {
@@ -202,6 +220,31 @@ func (v *verifier) file(ctx context.Context, f cache.Located) error {
 	v.finding(finding)
 	v.done(f, func() { v.report.Marked += marked })
 	return nil
+}
+
+// back notes that a file that was missing is there, whole. Its error is the catalogue's.
+func (v *verifier) back(ctx context.Context, f cache.Located) error {
+	if v.MarkMissing {
+		n, err := v.ledger.MarkLive(ctx, v.store.ID, []string{f.Object}, v.began)
+		if err != nil {
+			return v.fail(err)
+		}
+		if n == 0 {
+			return nil // it has gone, or been replaced
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Back++
+	return nil
+}
+
+// fail keeps an error of the catalogue.
+func (v *verifier) fail(err error) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.failed = err
+	return err
 }
 
 func (v *verifier) finding(f Finding) {

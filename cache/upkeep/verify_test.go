@@ -115,8 +115,9 @@ func TestRetire(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
 	r.some(120) // more than go at a time
 	target := r.folder(t.TempDir())
+	others := []Store{target}
 	r.Use(target.ID, r.store.ID)
-	_, err := Retire(ctx, r, r.store)
+	_, err := Retire(ctx, r, r.store, others)
 	if sole, ok := errors.AsType[*SoleError](err); !ok || sole.Files != 120 {
 		t.Errorf("got %v, want 120 files that no other store has", err)
 	}
@@ -128,7 +129,7 @@ func TestRetire(t *testing.T) {
 	if _, err := r.MarkMissing(ctx, target.ID, []string{"results/k110.c.csv.gz"}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Retire(ctx, r, r.store)
+	_, err = Retire(ctx, r, r.store, others)
 	if sole, ok := errors.AsType[*SoleError](err); !ok || sole.Files != 1 {
 		t.Errorf("got %v, want the file that is missing from the other store", err)
 	}
@@ -147,7 +148,7 @@ func TestRetire(t *testing.T) {
 			return nil
 		},
 	} {
-		if _, err := Retire(ctx, r, broken(r.store, fail)); !errors.Is(err, cache.ErrUnavailable) {
+		if _, err := Retire(ctx, r, broken(r.store, fail), others); !errors.Is(err, cache.ErrUnavailable) {
 			t.Fatalf("interruption %d: %v", i, err)
 		}
 		if n := r.count(`store WHERE id = $1`, r.store.ID); n != 1 {
@@ -157,10 +158,10 @@ func TestRetire(t *testing.T) {
 	if err := r.store.Delete(ctx, cache.MarkerObject); err != nil { // and died before the last step
 		t.Fatal(err)
 	}
-	if _, err := Retire(ctx, r, r.store); err != nil {
+	if _, err := Retire(ctx, r, r.store, others); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Retire(ctx, r, r.store); err != nil {
+	if _, err := Retire(ctx, r, r.store, others); err != nil {
 		t.Errorf("once more: %v", err)
 	}
 	if n := r.count(`store WHERE id = $1`, r.store.ID) + r.count("removal"); n > 0 {
@@ -174,6 +175,6 @@ func TestRetire(t *testing.T) {
 
 	foreign := newRig(t).store
 	foreign.ID = target.ID
-	_, err = Retire(ctx, r, foreign)
+	_, err = Retire(ctx, r, foreign, others)
 	wantMarker(t, err)
 }

@@ -24,8 +24,9 @@ type WalkReport struct {
 	// that nobody knows.
 	Files, Missing, Orphans int
 	// Marked of the missing are noted as such by now, Listed of the orphans listed for
-	// removal. Unclear are those that the store would not speak of.
-	Marked, Listed, Unclear int
+	// removal. Back were noted as missing, and are read again. Unclear are those that the
+	// store would not speak of.
+	Marked, Listed, Back, Unclear int
 }
 
 // String is the report in one line; empty when all is well.
@@ -34,7 +35,7 @@ func (r WalkReport) String() string {
 	for _, p := range []struct {
 		n    int
 		what string
-	}{{r.Marked, "files marked as missing"}, {r.Listed, "orphans listed for removal"}, {r.Unclear, "files could not be looked at"}} {
+	}{{r.Marked, "files marked as missing"}, {r.Back, "files came back"}, {r.Listed, "orphans listed for removal"}, {r.Unclear, "files could not be looked at"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprint(p.n, " ", p.what))
 		}
@@ -55,9 +56,10 @@ func (e *BrakeError) Error() string {
 }
 
 // Walk compares a store with the books. A file that is not there is marked as missing,
-// after the store has been asked for it by name; an object that nobody knows, and that is
-// older than orphanAge, is listed for removal. Rows that are younger than the walk are
-// not judged, nor is anything that the store gives no clear answer to.
+// after the store has been asked for it by name; one that was so, and is there again with
+// the size it had, is live again; an object that nobody knows, and that is older than
+// orphanAge, is listed for removal. Rows that are younger than the walk are not judged,
+// nor is anything that the store gives no clear answer to.
 //
 // All is counted first. Nothing is changed when the marker is not ours
 // (*MarkerError), or when more than 5 % of the files seem to be missing
@@ -71,11 +73,15 @@ func Walk(ctx context.Context, l Ledger, s Store, orphanAge time.Duration) (Walk
 	if err != nil {
 		return r, err
 	}
-	var missing, orphans []string
+	var missing, back, orphans []string
 	look := visitor{
-		both: func(f cache.Located) error {
-			if f.Live && f.Verified.Before(began) {
+		both: func(f cache.Located, size int64) error {
+			switch {
+			case !f.Verified.Before(began):
+			case f.Live:
 				r.Files++
+			case f.Missing && size == f.Stored && len(back) < actMost:
+				back = append(back, f.Object)
 			}
 			return nil
 		},
@@ -117,6 +123,13 @@ func Walk(ctx context.Context, l Ledger, s Store, orphanAge time.Duration) (Walk
 	for batch := range batches(gone) {
 		n, err := l.MarkMissing(ctx, s.ID, batch, began)
 		r.Marked += n
+		if err != nil {
+			return r, err
+		}
+	}
+	for batch := range batches(back) {
+		n, err := l.MarkLive(ctx, s.ID, batch, began)
+		r.Back += n
 		if err != nil {
 			return r, err
 		}

@@ -80,8 +80,8 @@ func (k *Storekeeper) Verify(ctx context.Context, address config.URL, o upkeep.V
 	return upkeep.Verify(ctx, k.catalog, s, o)
 }
 
-// Retire takes a store out of use for good; see upkeep.Retire. The store that cache.url
-// names stays.
+// Retire takes a store out of use for good; see upkeep.Retire. The stores of the
+// configuration are asked for what they are said to have; that of cache.url stays.
 func (k *Storekeeper) Retire(ctx context.Context, address config.URL) (deleted int, err error) {
 	s, leave, err := k.known(ctx, address)
 	if err != nil {
@@ -92,16 +92,33 @@ func (k *Storekeeper) Retire(ctx context.Context, address config.URL) (deleted i
 		return 0, errors.New("this is the store of cache.url, which is in use")
 	}
 	used, leaveUsed, err := k.known(ctx, k.config.Cache.URL)
+	var others []upkeep.Store
 	switch {
 	case err == nil:
 		defer leaveUsed()
 		if used.ID == s.ID {
 			return 0, errors.New("this is the store of cache.url under another name")
 		}
+		others = append(others, used)
 	case !errors.Is(err, cache.ErrNotFound):
 		return 0, fmt.Errorf("the store of cache.url: %w", err)
 	}
-	return upkeep.Retire(ctx, k.catalog, s)
+	// What is in stores that cannot be opened was not seen there.
+	var closed []error
+	for i, address := range k.config.Cache.ReadFrom {
+		other, leaveOther, err := k.known(ctx, address)
+		if err != nil {
+			closed = append(closed, fmt.Errorf("cache.readFrom[%d]: %w", i, err))
+			continue
+		}
+		defer leaveOther()
+		others = append(others, other)
+	}
+	deleted, err = upkeep.Retire(ctx, k.catalog, s, others)
+	if _, doubtful := errors.AsType[*upkeep.UnconfirmedError](err); doubtful {
+		err = errors.Join(append([]error{err}, closed...)...)
+	}
+	return deleted, err
 }
 
 // known opens a store that the catalogue knows, and makes none. cache.ErrNotFound: it
@@ -163,7 +180,7 @@ func (k *Storekeeper) unknown(ctx context.Context, address string) error {
 	names := make([]string, len(all))
 	for i, s := range all {
 		if names[i] = s.URL; s.URL == "" {
-			names[i] = "one whose URL is noted when slashbatch serve or worker starts the next time"
+			names[i] = "one whose URL is noted when slashbatch serve or worker starts with it in cache.url or cache.readFrom"
 		}
 	}
 	if len(names) == 0 {

@@ -28,6 +28,8 @@ type stores struct {
 	log *slog.Logger
 
 	mu sync.Mutex // of what registering finds out
+	// unplaced: the log has been told that files are nowhere.
+	unplaced bool
 }
 
 // store is one of them.
@@ -114,6 +116,22 @@ func (s *stores) register(ctx context.Context, c *catalog.Catalog) error {
 		}
 	}
 	c.Use(ids...)
+	return s.missed(ctx, c)
+}
+
+// missed tells the log, once, of files of the first version that none of the stores has.
+func (s *stores) missed(ctx context.Context, c *catalog.Catalog) error {
+	id, files, err := c.Unplaced(ctx, 1)
+	if err != nil || len(files) == 0 || s.unplaced {
+		return err
+	}
+	n, _, err := c.Held(ctx, id)
+	if err != nil {
+		return err
+	}
+	s.unplaced = true
+	s.log.Warn("files of the version before are in none of the stores, and are not found; name the store that has them in cache.readFrom, and start again",
+		"files", n, "example", files[0].Object)
 	return nil
 }
 

@@ -1,13 +1,19 @@
 package app
 
 import (
+	"bytes"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"slashbatch/cache/catalog"
 	"slashbatch/internal/config"
+	"slashbatch/internal/pgtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func TestIdentity(t *testing.T) {
@@ -57,6 +63,65 @@ func TestOpenStores(t *testing.T) {
 	if s.front() == nil {
 		t.Error("there is nothing to read from")
 	}
+}
+
+// Files of the first version that none of the stores has are told of once, as long as
+// nobody has them.
+func TestFilesThatNoStoreHasAreTold(t *testing.T) {
+	database, ctx := pgtest.New(t), t.Context()
+	record, err := catalog.Open(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	if _, err := record.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.Connect(ctx, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tables.Close(ctx)
+	if _, err := tables.Exec(ctx, `
+		WITH s AS (INSERT INTO slashbatch.store (url) VALUES ('') RETURNING id), r AS (
+			INSERT INTO slashbatch.result (owner, digest, bytes, rows, columns) VALUES ('shared', sha256(''), 4, 1, '[]') RETURNING id
+		), v AS (
+			INSERT INTO slashbatch.variant (result, format, options, content_type, gzipped, bytes, sha256, stored, blocks)
+			SELECT id, 'csv', '', 'text/csv', false, 4, repeat('0', 64), 4, '[]' FROM r RETURNING id
+		)
+		INSERT INTO slashbatch.location (variant, store, object, state) SELECT v.id, s.id, 'results/old', 'live' FROM v, s`); err != nil {
+		t.Fatal(err)
+	}
+	old, log := t.TempDir(), &bytes.Buffer{}
+	if err := os.MkdirAll(filepath.Join(old, "results"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(old, "results", "old"), []byte("rows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	register := func(times int, readFrom ...config.URL) {
+		t.Helper()
+		c := config.Defaults()
+		c.Cache.URL = config.URL("file://" + t.TempDir())
+		c.Cache.ReadFrom = readFrom
+		s, problems := openStores(ctx, c, slog.New(slog.NewTextHandler(log, nil)))
+		defer s.close()
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		for range 2 {
+			if err := s.register(ctx, record); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := strings.Count(log.String(), "files=1 example=results/old"); n != times {
+			t.Errorf("it was told %d times, want %d:\n%s", n, times, log)
+		}
+		log.Reset()
+	}
+	register(1)
+	register(0, config.URL("file://"+old))
+	register(0)
 }
 
 func TestLongestQuery(t *testing.T) {

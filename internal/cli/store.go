@@ -96,6 +96,7 @@ type verifyRecord struct {
 	Unreadable int    `json:"unreadable"`
 	Orphans    int    `json:"orphans"`
 	Marked     int    `json:"marked"`
+	Back       int    `json:"back"`
 	Restored   bool   `json:"restored"`
 	Marker     string `json:"marker,omitempty"`
 	Error      string `json:"error,omitempty"`
@@ -109,7 +110,7 @@ func runStoreVerify(ctx, _ context.Context, e env, args []string) error {
 		configFlag(&file)(f)
 		f.StringVar(&store, "store", "", "`URL` of the store; without it, that of cache.url")
 		f.IntVar(&o.Parallel, "n", 8, "files that are read at a time")
-		f.BoolVar(&o.MarkMissing, "mark-missing", false, "mark files that are not there as missing, however many; they are computed again")
+		f.BoolVar(&o.MarkMissing, "mark-missing", false, "mark files that are not there as missing, however many; they are computed again; those that came back are read again")
 		f.BoolVar(&o.RestoreMarker, "restore-marker", false, "mark the store again, if it has lost its marker and the files are there (or are marked as missing)")
 		f.BoolVar(&asJSON, "json", false, "print JSON, one document a line")
 	}); err != nil {
@@ -145,7 +146,7 @@ func runStoreVerify(ctx, _ context.Context, e env, args []string) error {
 		err = errNotClean(r)
 	}
 	if asJSON {
-		record := verifyRecord{"end", r.Files, r.Bytes, r.Missing, r.Damaged, r.Unreadable, r.Orphaned, r.Marked, r.Restored, r.Marker, ""}
+		record := verifyRecord{"end", r.Files, r.Bytes, r.Missing, r.Damaged, r.Unreadable, r.Orphaned, r.Marked, r.Back, r.Restored, r.Marker, ""}
 		if err != nil {
 			record.Error = err.Error()
 		}
@@ -154,6 +155,12 @@ func runStoreVerify(ctx, _ context.Context, e env, args []string) error {
 	fmt.Fprintf(e.stdout, "%d files are whole, %s\n", r.Files, size(r.Bytes))
 	if r.Marked > 0 {
 		fmt.Fprintf(e.stdout, "%d files are marked as missing\n", r.Marked)
+	}
+	switch {
+	case r.Back > 0 && o.MarkMissing:
+		fmt.Fprintf(e.stdout, "%d files came back, and are no longer marked as missing\n", r.Back)
+	case r.Back > 0:
+		fmt.Fprintf(e.stdout, "%d files came back, and are still marked as missing; -mark-missing changes that\n", r.Back)
 	}
 	if r.Restored {
 		fmt.Fprintln(e.stdout, "the store bears its marker again")

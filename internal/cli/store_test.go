@@ -126,6 +126,12 @@ func TestStoreMoves(t *testing.T) {
 	s.publish("late")
 	s.says("1 files are in the store file://"+s.from+" and in no other", s.to, 1, "store", "retire", "file://"+s.from)
 	s.says("copied 1 files", s.to, 0, copying...)
+	if err := os.Remove(filepath.Join(s.to, "results", "k2.csv.gz")); err != nil {
+		t.Fatal(err)
+	}
+	s.says("1 files stay in the store file://"+s.from, s.to, 1, "store", "retire", "file://"+s.from)
+	s.says("missing: results/k2.csv.gz", s.to, 1, "store", "verify", "-mark-missing")
+	s.says("copied 1 files", s.to, 0, copying...)
 	s.says("the store is retired", s.to, 0, "store", "retire", "file://"+s.from)
 	s.says("5 files are whole", s.to, 0, "store", "verify")
 	left, err := os.ReadDir(s.from)

@@ -205,7 +205,7 @@ INSERT INTO slashbatch.run (job, claim, key, result, file_name, generated, creat
 -- place makes an object the file of a result in one form, unless a live one is in
 -- reach: then it returns false. The caller has changed the result's row in this
 -- transaction, so nobody else places, and nobody evicts, at the same time.
--- p_stores are those in reach; the object is in the first.
+-- p_stores are those in reach; the object is in the first, or where its draft was noted.
 CREATE FUNCTION slashbatch.place(
     p_result bigint, p_format text, p_options text, p_content_type text, p_gzipped boolean, p_bytes bigint, p_sha256 text,
     p_stored bigint, p_blocks jsonb, p_object text, p_stores bigint[]
@@ -213,6 +213,8 @@ CREATE FUNCTION slashbatch.place(
 DECLARE
     v_variant bigint;
     v_same    boolean;
+    v_store   bigint := coalesce(
+        (SELECT d.store FROM slashbatch.draft d WHERE d.object = p_object AND d.store = ANY (p_stores) LIMIT 1), p_stores[1]);
 BEGIN
     INSERT INTO slashbatch.variant (result, format, options, content_type, gzipped, bytes, sha256, stored, blocks)
         VALUES (p_result, p_format, p_options, p_content_type, p_gzipped, p_bytes, p_sha256, p_stored, p_blocks)
@@ -223,7 +225,7 @@ BEGIN
             WHERE result = p_result AND format = p_format AND options = p_options FOR UPDATE;
         IF EXISTS (SELECT FROM slashbatch.location WHERE variant = v_variant AND state = 'live' AND store = ANY (p_stores)) THEN
             -- Of a call whose answer was lost it is the object itself.
-            RETURN EXISTS (SELECT FROM slashbatch.location WHERE variant = v_variant AND store = p_stores[1] AND object = p_object);
+            RETURN EXISTS (SELECT FROM slashbatch.location WHERE variant = v_variant AND store = v_store AND object = p_object);
         END IF;
         -- All locations of a variant hold the same bytes. Where the object was compressed as
         -- the others were, those that are live in other stores stay; else they go.
@@ -234,13 +236,13 @@ BEGIN
                 RETURNING store, object
         )
         INSERT INTO slashbatch.removal (store, object)
-            SELECT store, object FROM gone WHERE store <> p_stores[1] OR object <> p_object ON CONFLICT DO NOTHING;
+            SELECT store, object FROM gone WHERE store <> v_store OR object <> p_object ON CONFLICT DO NOTHING;
         UPDATE slashbatch.variant
             SET content_type = p_content_type, gzipped = p_gzipped, bytes = p_bytes, sha256 = p_sha256, stored = p_stored, blocks = p_blocks,
                 created = now(), accessed = now()
             WHERE id = v_variant;
     END IF;
-    INSERT INTO slashbatch.location (variant, store, object, state) VALUES (v_variant, p_stores[1], p_object, 'live');
+    INSERT INTO slashbatch.location (variant, store, object, state) VALUES (v_variant, v_store, p_object, 'live');
     RETURN true;
 END $$;
 
@@ -263,7 +265,7 @@ BEGIN
     SELECT u.claim, u.result INTO v_claim, result_id FROM slashbatch.run u WHERE u.job = p_job;
     IF v_claim IS NOT NULL THEN
         won := v_claim = p_claim;
-        kept := EXISTS (SELECT FROM slashbatch.location WHERE store = p_stores[1] AND object = p_object);
+        kept := EXISTS (SELECT FROM slashbatch.location WHERE store = ANY (p_stores) AND object = p_object);
         SELECT l.object, v.stored INTO file_object, file_stored
             FROM slashbatch.variant v JOIN slashbatch.location l ON l.variant = v.id
             WHERE v.result = result_id AND v.format = 'csv' AND v.options = '' AND l.state = 'live' AND l.store = ANY (p_stores);
