@@ -17,7 +17,7 @@ import (
 // are the bytes of those files. Three million rows when the long tests are asked for.
 func TestRangesOfALargeResult(t *testing.T) {
 	t.Parallel()
-	rows := 300_000
+	rows := 100_000
 	if os.Getenv("SLASHBATCH_TEST_CHAOS") == "full" {
 		rows = 3_000_000
 	}
