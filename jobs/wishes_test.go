@@ -75,7 +75,6 @@ func TestFirstWisherLeaves(t *testing.T) {
 		}
 	}
 	// The run ends, and nobody has claimed the file's job yet.
-	stop, _, ended := s.start(t)
 	s.queue.fault = func(op string, call func() error) error {
 		if op == "claim" {
 			if _, err := s.queue.Queue.ByKey(context.Background(), "variant:1.ndjson"); err == nil {
@@ -84,6 +83,7 @@ func TestFirstWisherLeaves(t *testing.T) {
 		}
 		return nil
 	}
+	stop, _, ended := s.start(t)
 	s.await(t, status.Job.ID, queue.Done, 10*time.Second)
 	stop()
 	<-ended

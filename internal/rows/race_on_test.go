@@ -1,0 +1,6 @@
+//go:build race
+
+package rows
+
+// raceDetector: everything takes several times as long.
+const raceDetector = true
