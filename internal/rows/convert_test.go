@@ -99,10 +99,14 @@ func nothingLeft(t *testing.T) func() {
 
 // A destination that fails ends the conversion with its error, wherever that is.
 func TestConvertBroken(t *testing.T) {
+	size := 5000
+	if raceDetector {
+		size = 1500
+	}
 	defer nothingLeft(t)()
 	for _, form := range allForms {
 		writes := &writeCounter{}
-		if _, err := Convert(t.Context(), newNoise(5000), oneColumn, form, writes, nil); err != nil {
+		if _, err := Convert(t.Context(), newNoise(size), oneColumn, form, writes, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range []int{1, 2, writes.n / 2, writes.n} {
@@ -112,7 +116,7 @@ func TestConvertBroken(t *testing.T) {
 					want = io.ErrShortWrite
 				}
 				within(t, "the end", func() {
-					if _, err := Convert(t.Context(), newNoise(5000), oneColumn, form, &breaking{n: n, short: short}, nil); !errors.Is(err, want) {
+					if _, err := Convert(t.Context(), newNoise(size), oneColumn, form, &breaking{n: n, short: short}, nil); !errors.Is(err, want) {
 						t.Errorf("%s, write %d of %d: %v, want %v", form.Format, n, writes.n, err, want)
 					}
 				})
