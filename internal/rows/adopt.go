@@ -205,25 +205,10 @@ func (r *CSVReader) check() error {
 	if err != nil {
 		return err
 	}
-	// The cells are looked at before they are changed in their place.
-	line, lines := r.line, int64(bytes.Count(r.buf[r.start:next], []byte{'\n'}))
-	defer func() { r.start, r.line = next, line+lines }()
-	if len(r.cells) != len(r.kinds) {
-		return r.fail("%d cells, want %d as in the header", len(r.cells), len(r.kinds))
-	}
-	r.times = r.times[:0]
-	size := 4 * len(r.cells)
-	for i, c := range r.cells {
-		v, err := r.value(c, i)
-		if err != nil {
-			return err
-		}
-		size += len(v)
-	}
-	if size > longestMessage {
-		return r.long()
-	}
-	return nil
+	lines := r.lines(next)
+	err = r.row()
+	r.start, r.line = next, r.line+lines
+	return err
 }
 
 // resume goes on behind a wrong line, if check has not. errMore: it has no end that this

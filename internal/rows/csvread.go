@@ -75,6 +75,7 @@ func (r *CSVReader) ReadHeader() ([]Column, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	lines := r.lines(next)
 	names := make([]string, len(r.cells))
 	for i, c := range r.cells {
 		names[i] = string(r.text(c))
@@ -103,7 +104,7 @@ func (r *CSVReader) ReadHeader() ([]Column, error) {
 		r.kinds[i] = kindOf(c.OID) // as NewCSV
 	}
 	r.values = make([][]byte, len(r.columns))
-	r.after(next)
+	r.start, r.line = next, r.line+lines
 	return r.columns, nil
 }
 
@@ -115,33 +116,37 @@ func (r *CSVReader) Read() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	lines := r.lines(next)
+	if err := r.row(); err != nil {
+		return nil, err
+	}
+	r.start, r.line = next, r.line+lines
+	return r.values, nil
+}
+
+// row makes values of the cells of the record at start.
+func (r *CSVReader) row() (err error) {
 	if len(r.cells) != len(r.kinds) {
-		return nil, r.fail("%d cells, want %d as in the header", len(r.cells), len(r.kinds))
+		return r.fail("%d cells, want %d as in the header", len(r.cells), len(r.kinds))
 	}
 	r.times = r.times[:0]
 	size := 4 * len(r.cells) // as PostgreSQL counts a row
 	for i, c := range r.cells {
 		if r.values[i], err = r.value(c, i); err != nil {
-			return nil, err
+			return err
 		}
 		size += len(r.values[i])
 	}
 	if size > longestMessage {
-		return nil, r.long()
+		return r.long()
 	}
-	r.after(next)
-	return r.values, nil
+	return nil
 }
 
-// after goes on behind a record, once its cells are used.
-func (r *CSVReader) after(next int) {
-	for _, c := range r.cells {
-		if c.quoted {
-			r.line += int64(bytes.Count(r.buf[c.start:c.end], []byte{'\n'}))
-		}
-	}
-	r.start = next
-	r.line++
+// lines counts the lines of the record at start. It is asked before the cells are used,
+// which changes them in their place.
+func (r *CSVReader) lines(next int) int64 {
+	return int64(bytes.Count(r.buf[r.start:next], []byte{'\n'}))
 }
 
 func (r *CSVReader) long() error { return r.fail("%s", ErrLongRow) }

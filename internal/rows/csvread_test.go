@@ -105,6 +105,7 @@ func TestCSVReaderRefuses(t *testing.T) {
 		{"fewer cells", "a,b\n1,2\n3\n", nil, "line 3: 1 cells, want 2"},
 		{"an empty line", "a,b\n1,2\n\n3,4\n", nil, "line 3: 1 cells, want 2"},
 		{"more cells", "a,b\n1,2\n3,4,5\n", nil, "line 3: more cells than the 2"},
+		{"behind lines and quotes within a cell", "a\n\"x\"\"\n\"\n1,2\n", nil, "line 4: more cells than the 1"},
 		{"a quote inside", "a,b\n1,2\n3,x\"y\n", nil, "line 3: a quote inside of a cell that does not begin with one"},
 		{"a quote at the end of a cell", "a,b\n3\",4\n", nil, "line 2: a quote inside of a cell"},
 		{"text behind a quote", "a,b\n\"1\"x,2\n", nil, `line 2: 'x' after the closing quote`},
