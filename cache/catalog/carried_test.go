@@ -7,8 +7,8 @@ import (
 	"slashbatch/cache"
 )
 
-// A catalogue of many results of the first version is migrated, within what our statements
-// may take.
+// A catalogue of many results of the first version is migrated, in time that grows as they
+// do: one that grows faster never ends in a large installation.
 func TestMigrateMany(t *testing.T) {
 	const n = 20_000
 	c, ctx := firstVersion(t), t.Context()

@@ -38,10 +38,11 @@ func (c *Catalog) Expire(ctx context.Context, r cache.Retention) (freed cache.Fr
 			DELETE FROM slashbatch.request q USING old WHERE q.key = old.key`},
 		{"drop wishes", &freed.Wishes, max(r.Runs, r.Results), `
 			WITH old AS MATERIALIZED (
-				SELECT key, format, options FROM slashbatch.wish WHERE made < now() - $1::interval
+				SELECT key, format, options, user_name FROM slashbatch.wish WHERE made < now() - $1::interval
 				` + limit(dropAtOnce) + ` FOR UPDATE SKIP LOCKED
 			)
-			DELETE FROM slashbatch.wish w USING old WHERE w.key = old.key AND w.format = old.format AND w.options = old.options`},
+			DELETE FROM slashbatch.wish w USING old
+			WHERE w.key = old.key AND w.format = old.format AND w.options = old.options AND w.user_name = old.user_name`},
 		{"drop drafts", &drafts, draftAge, `
 			WITH old AS MATERIALIZED (
 				SELECT d.store, d.object FROM slashbatch.draft d WHERE d.made < now() - $1::interval

@@ -74,12 +74,11 @@ func TestI23Indexes(t *testing.T) {
 			SELECT id, 'csv', '', 'text/csv', true, 1, repeat('0', 64), 1, '[]' FROM slashbatch.result;
 		INSERT INTO slashbatch.location (variant, store, object, state) SELECT id, 1, 'o' || id, 'live' FROM slashbatch.variant;
 		INSERT INTO slashbatch.request (key, result, job, claim, endpoint, user_name, file_name, submitted, spec_digest, generated, expires)
-			SELECT 'k' || id, id, 'j', 'c', 'e', 'u', 'f', now(), '', now(), now() FROM slashbatch.result;
+			SELECT 'k' || id, id, 'j', 'c', 'e', 'u', 'f', now(), '', now(), now() + interval '1 day' FROM slashbatch.result;
 		INSERT INTO slashbatch.run (job, claim, key, result, file_name, generated) SELECT 'j' || id, 'c', 'k' || id, id, 'f', now() FROM slashbatch.result;
 		INSERT INTO slashbatch.alias (name, result, token, owner, file_name, generated, expires)
-			SELECT 'a' || id, id, sha256(''), 'o', 'f', now(), now() FROM slashbatch.result;
-		ANALYZE;
-		SET enable_seqscan = on`); err != nil {
+			SELECT 'a' || id, id, sha256(''), 'o', 'f', now(), now() + interval '1 day' FROM slashbatch.result;
+		ANALYZE`); err != nil {
 		t.Fatal(err)
 	}
 	for name, ask := range map[string]func() error{

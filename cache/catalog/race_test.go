@@ -27,6 +27,8 @@ type contest struct {
 	number atomic.Int64
 	// again is how often a publication is repeated that has failed.
 	again int
+	// met reports whether what the contest is about has happened; nil: it need not.
+	met func() bool
 }
 
 // short lets everything go that was not accessed within the last two minutes.
@@ -42,6 +44,13 @@ func newContest(t *testing.T) *contest {
 	return &contest{T: t, Catalog: open(t), store: store, id: 1, until: time.Now().Add(testenv.Race())}
 }
 
+// goesOn reports whether the time is not over; chance gets longer where what is to meet
+// has not met yet.
+func (c *contest) goesOn() bool {
+	now := time.Now()
+	return now.Before(c.until) || c.met != nil && !c.met() && now.Before(c.until.Add(time.Minute))
+}
+
 // run lets so many clients of each kind work until the time is over.
 func (c *contest) run(clients map[int][]func(ctx context.Context) error) {
 	var wg sync.WaitGroup
@@ -51,7 +60,7 @@ func (c *contest) run(clients map[int][]func(ctx context.Context) error) {
 		for _, kind := range kinds {
 			for range n {
 				wg.Go(func() {
-					for time.Now().Before(c.until) && ctx.Err() == nil {
+					for c.goesOn() && ctx.Err() == nil {
 						if err := kind(ctx); err != nil && ctx.Err() == nil {
 							c.Error(err)
 							stop()

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 
 	"slashbatch/cache"
 
@@ -28,19 +27,11 @@ func (c *Catalog) StoreByURL(ctx context.Context, url string) (id int64, marked 
 	return id, marked, failure("look up a store", err)
 }
 
-// MoveStore notes that a store is found under another URL now. ErrNotFound: there is
-// no such store.
+// MoveStore notes that a store is found under another URL now, which SetAside has freed.
+// ErrNotFound: there is no such store.
 func (c *Catalog) MoveStore(ctx context.Context, id int64, url string) error {
 	err := c.one(ctx, &id, `
-		WITH other AS (
-			-- A row that nothing was ever put under is in the way.
-			DELETE FROM slashbatch.store s WHERE url = $2 AND id <> $1 AND marked IS NULL
-			AND NOT EXISTS (SELECT FROM slashbatch.location l WHERE l.store = s.id)
-		)
 		UPDATE slashbatch.store SET url = $2, marked = coalesce(marked, now()) WHERE id = $1 RETURNING id`, id, url)
-	if errors.Is(err, cache.ErrNotFound) {
-		return cache.ErrNotFound
-	}
 	return failure("note where a store is", err)
 }
 
