@@ -138,7 +138,7 @@ func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 	// there just because somebody found the file gone.
 	_, err = a.worker.Store.Stat(ctx, entry.File.Object)
 	if errors.Is(err, cache.ErrNotFound) {
-		// Not the same rows again, then, but the same result in a new file.
+		// What else leads to these rows is to be mended by this run, too.
 		return cache.Entry{}, false, a.worker.Catalog.Missing(ctx, entry.File.Object)
 	}
 	return entry, err == nil, err

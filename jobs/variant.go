@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -102,11 +101,7 @@ func (v *variantTask) broke(ctx context.Context, err error) ending {
 		return e
 	}
 	v.log.Error("a file could not be made", "result", v.plan.Result, "format", v.plan.Format, "options", v.plan.Options, "error", err)
-	_, crashed := errors.AsType[crashedError](err)
-	_, unfit := errors.AsType[*rows.FormError](err)
-	return ending{verdict: failed, failure: queue.Failure{
-		Reason: variantReason(err), Retry: !crashed && !unfit, After: retryDelay(v.job.Failures+1, rand.Float64()), //nolint:gosec // not a secret
-	}}
+	return ending{verdict: failed, failure: queue.Failure{Reason: variantReason(err)}}
 }
 
 // errGone: the result was evicted, or its file is missing.
