@@ -7,13 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
-	"strings"
 	"time"
 
 	"slashbatch/cache"
 	"slashbatch/cache/catalog"
 	"slashbatch/internal/config"
-	"slashbatch/internal/problem"
 )
 
 // Librarian looks into the record of results and changes it by hand. It asks the
@@ -30,16 +28,8 @@ type Librarian struct {
 // OpenLibrarian connects to the catalogue of a configuration. The caller closes the
 // Librarian.
 func OpenLibrarian(ctx context.Context, c *config.Config, log *slog.Logger) (*Librarian, error) {
-	opened, err := catalog.Open(c.Catalog.URL.Reveal())
+	opened, err := openCatalog(ctx, c)
 	if err != nil {
-		return nil, problem.List{{File: c.File, Path: "catalog.url", Message: err.Error()}}
-	}
-	missing, err := opened.Behind(ctx)
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("the schema of the catalog is behind (%s): run slashbatch migrate", strings.Join(missing, ", "))
-	}
-	if err != nil {
-		opened.Close()
 		return nil, err
 	}
 	return &Librarian{catalog: opened, config: c, log: log, pause: enterPause}, nil

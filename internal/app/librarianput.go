@@ -57,6 +57,9 @@ func (l *Librarian) Put(ctx context.Context, d Deposit, file io.Reader) (Deposit
 	if err := a.stores.register(ctx, a.catalog); err != nil {
 		return Deposited{}, err
 	}
+	if err := l.mayReplace(ctx, r, d.Pinned); err != nil {
+		return Deposited{}, err
+	}
 	publication := cache.Publication{
 		Key: r.Key(), Endpoint: r.Endpoint.Spec.Name, User: d.User, Owner: cache.OwnerShared,
 		Job: uuid.NewString(), Claim: uuid.NewString(), SpecDigest: r.Endpoint.Digest(),
@@ -82,6 +85,15 @@ func (l *Librarian) Put(ctx context.Context, d Deposit, file io.Reader) (Deposit
 		l.discard(ctx, publication.File.Object)
 	}
 	return out, err
+}
+
+// mayReplace refuses in words what the catalogue would refuse at the end.
+func (l *Librarian) mayReplace(ctx context.Context, r asked, pinned bool) error {
+	e, err := l.service.catalog.ByKey(ctx, r.Key())
+	if err == nil && e.Pinned && !pinned {
+		err = errors.New("what answers this request is pinned, and nothing takes its place but what is pinned as well: put it in with -pin, or take the old one away first with rm")
+	}
+	return ignore(err, cache.ErrNotFound)
 }
 
 // maxAge is how long results of an endpoint answer.
@@ -129,7 +141,7 @@ func typed(file []cache.Column, known []rows.Column) bool {
 		return false
 	}
 	for i, c := range known {
-		if file[i] != (cache.Column{Name: c.Name, OID: c.OID, Mod: c.Mod}) {
+		if file[i].Name != c.Name || file[i].OID != c.OID || file[i].Mod != c.Mod {
 			return false
 		}
 	}
@@ -167,14 +179,34 @@ func (l *Librarian) tryEnter(ctx context.Context, p *cache.Publication) (e cache
 			return e, false, err
 		}
 	}
-	if _, kept, err = c.Publish(ctx, *p); err != nil {
+	published, kept, err := c.Publish(ctx, *p)
+	if err != nil {
 		return e, false, err
+	}
+	if !kept {
+		// These rows are not given up for a file that is not there.
+		if err := l.there(ctx, published.File.Object); err != nil {
+			return e, false, err
+		}
 	}
 	e, err = c.ByKey(ctx, p.Key)
 	if errors.Is(err, cache.ErrNotFound) || err == nil && e.Job != p.Job {
 		return e, kept, errors.New("this very moment somebody else has published or removed a result of this request: put yours in again")
 	}
 	return e, kept, err
+}
+
+// there looks whether an object is in a store. One that is not is noted, and
+// cache.ErrUnavailable returned: what took it for its file is to be published again.
+func (l *Librarian) there(ctx context.Context, object string) error {
+	_, err := l.service.store.Stat(ctx, object)
+	if !errors.Is(err, cache.ErrNotFound) {
+		return err
+	}
+	if err := l.service.catalog.Missing(ctx, object); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the file that has the same rows is missing", cache.ErrUnavailable)
 }
 
 // discard removes an object that nothing refers to. One that stays is swept later.

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	"slashbatch/cache/catalog"
+	"slashbatch/internal/config"
+	"slashbatch/internal/problem"
 	"slashbatch/queue/pgqueue"
 )
 
@@ -13,6 +16,24 @@ import (
 type schema struct {
 	name            string
 	migrate, behind func(ctx context.Context) ([]string, error)
+}
+
+// openCatalog connects to the catalogue alone, for what is done by hand. Its schema has to
+// be there already.
+func openCatalog(ctx context.Context, c *config.Config) (*catalog.Catalog, error) {
+	opened, err := catalog.Open(c.Catalog.URL.Reveal())
+	if err != nil {
+		return nil, problem.List{{File: c.File, Path: "catalog.url", Message: err.Error()}}
+	}
+	missing, err := opened.Behind(ctx)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("the schema of the catalog is behind (%s): run slashbatch migrate", strings.Join(missing, ", "))
+	}
+	if err != nil {
+		opened.Close()
+		return nil, err
+	}
+	return opened, nil
 }
 
 // schemas are those that this configuration needs.

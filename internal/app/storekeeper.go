@@ -14,7 +14,6 @@ import (
 	"slashbatch/cache/catalog"
 	"slashbatch/cache/upkeep"
 	"slashbatch/internal/config"
-	"slashbatch/internal/problem"
 )
 
 // Storekeeper copies, verifies and retires stores by hand, while the service runs. It
@@ -28,16 +27,8 @@ type Storekeeper struct {
 // OpenStorekeeper connects to the catalogue of a configuration. The caller closes the
 // Storekeeper.
 func OpenStorekeeper(ctx context.Context, c *config.Config, log *slog.Logger) (*Storekeeper, error) {
-	opened, err := catalog.Open(c.Catalog.URL.Reveal())
+	opened, err := openCatalog(ctx, c)
 	if err != nil {
-		return nil, problem.List{{File: c.File, Path: "catalog.url", Message: err.Error()}}
-	}
-	missing, err := opened.Behind(ctx)
-	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("the schema of the catalog is behind (%s): run slashbatch migrate", strings.Join(missing, ", "))
-	}
-	if err != nil {
-		opened.Close()
 		return nil, err
 	}
 	return &Storekeeper{catalog: opened, config: c, log: log}, nil

@@ -112,6 +112,10 @@ func TestResultPutSays(t *testing.T) {
 	}
 	s.says([]string{"answers    for ever: it is pinned\n", "columns    text, since the header is not the endpoint's\n", ", which has the same rows already\n"}, "result", "put", "-pin", "/item?_limit=1", file)
 	s.says([]string{"pinned"}, "result", "show", "/item?_limit=1")
+	_, stderr := s.run(1, "result", "put", "/item?_limit=1", s.write("other.csv", "id,label,mass\n3,z,\n"))
+	if want := "what answers this request is pinned, and nothing takes its place but what is pinned as well: put it in with -pin, or take the old one away first with rm\n"; !strings.HasSuffix(stderr, want) {
+		t.Errorf("%s, want %s", stderr, want)
+	}
 	if _, err := s.db.Exec(t.Context(), "UPDATE slashbatch.request SET expires = 'epoch'"); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +149,22 @@ func TestR045PutTwice(t *testing.T) {
 	s.run(0, "result", "put", "/item", s.write("rows.csv", "id,label,mass\n2,y,\n"))
 	s.serves("/item/batch", "id,label,mass\n2,y,\n")
 	s.serves("/item/batch?_limit=1", "id,label,mass\n1,x,\n")
+}
+
+// Rows that are stored already, in a file that is gone, are stored again.
+func TestResultPutAfterALoss(t *testing.T) {
+	s := newSite(t, "")
+	rows := "id,label,mass\n1,x,\n"
+	file := s.write("rows.csv", rows)
+	s.run(0, "result", "put", "/item", file)
+	for _, object := range s.objects() {
+		if err := os.Remove(object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run(0, "result", "put", "/item?_limit=1", file)
+	s.serves("/item/batch?_limit=1", rows)
+	s.serves("/item/batch", rows)
 }
 
 // whatever is wrong, all of it is said, with the line where it is one of the
