@@ -40,6 +40,12 @@ func (r *Request) RedactedPath() string { return r.path(true) }
 func (r *Request) path(redact bool) string {
 	var b strings.Builder
 	for _, seg := range r.Endpoint.Spec.segments {
+		if seg.rest {
+			if rest := r.vars[seg.text].shown; rest != "" {
+				b.WriteString("/" + rest)
+			}
+			continue
+		}
 		text := seg.text
 		if seg.variable {
 			text = r.vars[seg.text].shown
@@ -47,13 +53,16 @@ func (r *Request) path(redact bool) string {
 				text = "***"
 			}
 		}
-		b.WriteByte('/')
-		// A segment of dots would be taken as a way up; %2E keeps it a value.
-		if text == "." || text == ".." {
-			b.WriteString(strings.ReplaceAll(text, ".", "%2E"))
-			continue
-		}
-		b.WriteString(url.PathEscape(text))
+		b.WriteString("/" + escapeSegment(text))
 	}
 	return b.String()
+}
+
+// escapeSegment escapes a value for a path.
+func escapeSegment(text string) string {
+	// A segment of dots would be taken as a way up; %2E keeps it a value.
+	if text == "." || text == ".." {
+		return strings.ReplaceAll(text, ".", "%2E")
+	}
+	return url.PathEscape(text)
 }

@@ -123,9 +123,17 @@ func (c *compiler) params(oids []uint32) {
 		c.problems.Add("query", "PostgreSQL found %d parameters, the query has %d", len(oids), len(names))
 		return
 	}
+	if c.spec.Own != nil {
+		for _, name := range c.spec.Variables() {
+			c.endpoint.parameters[name] = &parameter{name: name, types: []columnType{{kind: Text}}} // may choose no rows
+		}
+	}
 	for i, name := range names {
 		actual := typeOf(oids[i])
 		p := &parameter{name: name, types: []columnType{actual}}
+		if !slices.Contains(c.spec.Variables(), name) && c.spec.Own != nil {
+			continue // the service brings its value
+		}
 		c.endpoint.parameters[name] = p
 		declared := c.spec.PathParameters[name]
 		p.sensitive = declared.Sensitive

@@ -15,6 +15,10 @@ func (w *writer) condition(f filter) {
 		w.write(w.words(p), " @@ ", w.search(f.values))
 		return
 	}
+	if f.operator == equal && p.match == MatchAny {
+		w.write(identifier(p.column), " && ", w.bind(arrayLiteral(f.values), "text[]"))
+		return
+	}
 	operand := w.operand(p)
 	if sign, ok := comparison[f.operator]; ok {
 		w.write(operand, " ", sign, " ", w.bind(f.values[0], p.typ.cast))

@@ -54,7 +54,13 @@ func Decode(data []byte, file string) ([]*Spec, problem.List) {
 // DecodeNode is Decode for one spec that stands inside another document, at the
 // path at: an entry of "endpoints" in the configuration.
 func DecodeNode(n *yaml.Node, file, at string) (*Spec, problem.List) {
+	return decodeSpec(n, file, at, nil)
+}
+
+// decodeSpec decodes a declared spec, or, given an Own to fill in, one of the service's.
+func decodeSpec(n *yaml.Node, file, at string, own *Own) (*Spec, problem.List) {
 	s := &Spec{
+		Own:        own,
 		File:       file,
 		DataSource: "default",
 		MaxAge:     time.Minute,
@@ -64,7 +70,7 @@ func DecodeNode(n *yaml.Node, file, at string) (*Spec, problem.List) {
 	var r reader
 	var batchPresent map[string]bool
 	var ownHardLimit bool
-	present := r.object(n, at, map[string]field{
+	fields := map[string]field{
 		"name":           r.text(&s.Name),
 		"path":           r.text(&s.Path),
 		"description":    r.text(&s.Description),
@@ -98,7 +104,11 @@ func DecodeNode(n *yaml.Node, file, at string) (*Spec, problem.List) {
 				"onerror":         r.text(&b.OnError),
 			})
 		},
-	})
+	}
+	if own != nil {
+		fields["sort"], fields["guard"] = r.texts(&own.Sort), r.text(&own.Guard)
+	}
+	present := r.object(n, at, fields)
 	if present == nil {
 		return s, r.problems.In(file)
 	}
@@ -195,6 +205,8 @@ func (r *reader) access(dst *Access) field {
 			dst.Public = true
 		case "authenticated":
 			dst.Authenticated = true
+		case "customer":
+			dst.Customer = true // refused below, but for our own
 		default:
 			r.problems.Add(at, "expected public, authenticated or a list of user names, got %s", describe(n))
 		}

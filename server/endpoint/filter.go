@@ -25,6 +25,8 @@ type filter struct {
 	operator operator
 	// values are canonical, sorted, each once; never empty.
 	values []string
+	// fixed: the service's own, and no parameter.
+	fixed bool
 }
 
 // name is the filter's parameter name.
@@ -90,6 +92,6 @@ func (p *parser) filter(name string, values []string) {
 		return
 	}
 	if len(canonical) > 0 {
-		p.request.filters = append(p.request.filters, filter{property, op, canonical})
+		p.request.filters = append(p.request.filters, filter{property, op, canonical, p.fixed})
 	}
 }

@@ -26,7 +26,7 @@ const mostKeyBytes = 200
 // then the digest has 64 digits and alone tells requests apart.
 func (r *Request) Key() string {
 	readable := strings.Join(r.components(), "~")
-	sum := sha256.Sum256([]byte(r.Endpoint.digest + "\n" + readable))
+	sum := sha256.Sum256([]byte(r.Endpoint.digest + r.digest + "\n" + readable))
 	digest := hex.EncodeToString(sum[:])
 	if r.Sensitive() {
 		return encode(r.Endpoint.Spec.Name) + "@" + digest
@@ -83,6 +83,9 @@ type pair struct {
 func (r *Request) pairs() []pair {
 	var pairs []pair
 	for _, f := range r.filters {
+		if f.fixed {
+			continue
+		}
 		for _, v := range f.values {
 			pairs = append(pairs, pair{f.name(), v, f.property.sensitive})
 		}
@@ -91,6 +94,9 @@ func (r *Request) pairs() []pair {
 		pairs = append(pairs, pair{name: paramView, value: r.View})
 	}
 	for _, o := range r.sorts {
+		if r.unsorted {
+			break
+		}
 		pairs = append(pairs, pair{name: paramSort, value: o.String()})
 	}
 	if r.limit != nil {

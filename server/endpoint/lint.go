@@ -44,10 +44,15 @@ func (l *linter) lint() {
 			l.refuse(name, "is required")
 		}
 	}
-	l.name()
+	if l.spec.Own == nil {
+		l.name()
+	}
 	l.path()
 	l.patterns()
-	l.reserved()
+	if l.spec.Own == nil {
+		l.reserved()
+	}
+	l.access()
 	l.query()
 	l.properties()
 	l.views()
@@ -68,7 +73,14 @@ func (l *linter) path() {
 	if !l.present["path"] {
 		return
 	}
-	segments, problems := splitTemplate(l.spec.Path)
+	path, rest := l.spec.Path, ""
+	if i := strings.LastIndex(path, "/{"); l.spec.Own != nil && i >= 0 && strings.HasSuffix(path, "...}") {
+		path, rest = path[:i], strings.TrimSuffix(path[i+2:], "...}")
+	}
+	segments, problems := splitTemplate(path)
+	if rest != "" {
+		segments = append(segments, segment{text: rest, variable: true, rest: true})
+	}
 	for _, p := range problems {
 		l.refuse("path", "%s", p)
 	}
@@ -147,7 +159,12 @@ func (l *linter) query() {
 	if len(problems) == 0 {
 		s.query = q
 	}
-	if q == nil || len(s.segments) == 0 {
+	if s.Own != nil && s.Own.Guard != "" {
+		if s.Own.guard, problems = lexQuery(s.Own.Guard); len(problems) > 0 {
+			l.refuse("guard", "%s", strings.Join(problems, "; "))
+		}
+	}
+	if q == nil || len(s.segments) == 0 || s.Own != nil {
 		return
 	}
 	variables := s.Variables()
@@ -178,10 +195,16 @@ func (l *linter) properties() {
 			l.refuse(at+".type", "unknown type %q; known: %s", shown(p.Type), strings.Join(propertyTypes, ", "))
 		}
 		switch p.Match {
-		case "", MatchExact, MatchPrefix, MatchContains, MatchFulltext:
+		case "", MatchExact, MatchPrefix, MatchContains, MatchAny, MatchFulltext:
 		default:
-			l.refuse(at+".match", "expected exact, prefix, contains or fulltext, got %q", shown(p.Match))
+			l.refuse(at+".match", "expected exact, prefix, contains, any or fulltext, got %q", shown(p.Match))
 		}
+	}
+}
+
+func (l *linter) access() {
+	if l.spec.Access.Customer && l.spec.Own == nil {
+		l.refuse("access", `expected public, authenticated or a list of user names, got "customer"`)
 	}
 }
 

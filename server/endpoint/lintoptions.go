@@ -79,7 +79,7 @@ func (l *linter) scope() {
 
 func (l *linter) source(at string, present bool, name string) {
 	switch {
-	case !present:
+	case !present, l.spec.Own != nil:
 	case !sourceName.MatchString(name):
 		l.refuse(at, "expected the name of a data source, got %q", shown(name))
 	case name == UserSource && l.spec.Scope != ScopeUser:

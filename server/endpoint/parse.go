@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -17,6 +18,8 @@ type Input struct {
 	Params url.Values
 	// User is the caller's name, empty for an anonymous one.
 	User string
+	// Own is what the service adds for its own endpoints.
+	Own OwnInput
 }
 
 // mostProblems bounds the problems told about one request.
@@ -28,9 +31,13 @@ const mostProblems = 50
 func (e *Endpoint) Parse(in Input) (*Request, problem.List) {
 	p := &parser{endpoint: e, request: &Request{Endpoint: e, View: DefaultView, vars: map[string]variable{}}}
 	p.variables(in)
+	if e.Spec.Own != nil {
+		p.own(in.Own)
+	}
 	for _, name := range sortedKeys(in.Params) {
 		p.parameter(name, in.Params[name])
 	}
+	p.ownSort(in.Own)
 	p.request.normalise()
 	p.after()
 	if n := len(p.problems); n > 0 {
@@ -50,6 +57,8 @@ type parser struct {
 	unknown  int
 	// cursor is _after, to be read when the order is known.
 	cursor string
+	// fixed: the filters being read are the service's own.
+	fixed bool
 	// misordered tells that the order is not known, since it has problems.
 	misordered bool
 }
@@ -59,6 +68,14 @@ func (p *parser) variables(in Input) {
 	spec := p.endpoint.Spec
 	for _, name := range spec.Variables() {
 		raw, ok := in.Vars[name]
+		if spec.rest() == name {
+			shown, ok := canonicalRest(raw)
+			if wrong := checkTextOf(raw, mostRestBytes); !ok || wrong != "" {
+				p.problems.Add(name, "%s", cmp.Or(wrong, "is not well encoded"))
+			}
+			p.request.vars[name] = variable{shown: shown}
+			continue
+		}
 		if !ok || raw == "" {
 			p.problems.Add(name, "is missing from the path")
 			continue
@@ -90,6 +107,9 @@ func (p *parser) variables(in Input) {
 	}
 	p.request.user = in.User
 }
+
+// mostRestBytes bounds the segments of a {name...}.
+const mostRestBytes = 128 << 10
 
 // read returns the canonical value of a path variable, or the type that it is not of.
 func (p *parameter) read(raw string) (variable, *columnType) {

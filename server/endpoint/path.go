@@ -29,6 +29,8 @@ var facadeTails = []string{"%s", "%s/status", "%s/status/events", "%s/links", "%
 type segment struct {
 	text     string
 	variable bool
+	// rest: a variable that takes this segment and all behind it.
+	rest bool
 }
 
 var (
@@ -94,6 +96,23 @@ func (s *Spec) Variables() []string {
 		}
 	}
 	return names
+}
+
+// rest is the name of the variable that ends the path and takes any number of segments.
+func (s *Spec) rest() string {
+	if last := s.segments[len(s.segments)-1]; last.rest {
+		return last.text
+	}
+	return ""
+}
+
+// Template returns the path as a router with {name:pattern} variables takes it, on escaped
+// paths.
+func (s *Spec) Template() string {
+	if rest := s.rest(); rest != "" {
+		return strings.TrimSuffix(s.Path, "/{"+rest+"...}") + "{" + rest + ":(?:/[^/]*)*}"
+	}
+	return s.Path
 }
 
 // LiteralEnd reports whether the path ends in a literal segment, behind which an

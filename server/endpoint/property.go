@@ -10,6 +10,8 @@ const (
 	MatchExact    = "exact"
 	MatchPrefix   = "prefix"
 	MatchContains = "contains"
+	// MatchAny finds arrays of text that have any of the values.
+	MatchAny = "any"
 	// MatchFulltext finds words, with the syntax of web searches.
 	MatchFulltext = "fulltext"
 )
@@ -62,6 +64,9 @@ func (c *compiler) columns() {
 	}
 }
 
+// textArrays are text[] and varchar[].
+var textArrays = map[uint32]bool{1009: true, 1015: true}
+
 // declare applies what the spec says about a property.
 func (c *compiler) declare(p *property, declared Property) {
 	at := "properties." + p.name
@@ -83,6 +88,10 @@ func (c *compiler) declare(p *property, declared Property) {
 	}
 	if declared.Match != "" {
 		p.match = declared.Match
+		if p.match == MatchAny && !textArrays[c.oid(p.column)] {
+			c.problems.Add(at+".match", "any is for arrays of text, and this is %s; cast it in the query", p.typ.kind)
+			return
+		}
 		if textual := p.typ.kind == Text || p.typ.kind == Other; !textual && p.match != MatchExact {
 			c.problems.Add(at+".match", "%s is for text, and this is %s", p.match, p.typ.kind)
 		}

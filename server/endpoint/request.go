@@ -18,6 +18,10 @@ type Request struct {
 	sorts   []order
 	limit   *int64
 	offset  int64
+	// unsorted: nobody asked for the order in sorts, which is the endpoint's own.
+	unsorted bool
+	// digest is OwnInput.Digest.
+	digest string
 	// after are the values of _after, one for each term of the order; nil
 	// without.
 	after []Arg

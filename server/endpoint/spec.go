@@ -88,6 +88,9 @@ type Spec struct {
 	// Batch describes the /batch twin.
 	Batch Batch
 
+	// Own is of the service's own endpoints; nil for declared ones. Not a YAML field.
+	Own *Own
+
 	// Warnings are no reason to refuse the spec, but worth a reader's eye.
 	// Not a YAML field.
 	Warnings problem.List
@@ -130,9 +133,10 @@ type Property struct {
 	// cast them in the query.
 	Sortable *bool
 	// Match says how a text filter compares: exact (the default), prefix,
-	// contains, or fulltext. The last finds the words of a web search ("quoted
+	// contains, any, or fulltext. The last finds the words of a web search ("quoted
 	// phrase", or, -without) as they stand, in no language's grammar; it is
-	// also for tsvector columns. What an index must have to help is
+	// also for tsvector columns. any is for arrays of text: the rows that have any of
+	// the given values. What an index must have to help is
 	// to_tsvector('simple', column), or the tsvector column itself; and where
 	// texts may be long, only a column is safe: PostgreSQL makes no tsvector of
 	// a text with a megabyte of different words, so that the query would fail.
@@ -150,6 +154,9 @@ type Access struct {
 	Authenticated bool
 	// Users admits these.
 	Users []string
+	// Customer admits the customer that the path's {customer} names, and admins; for the
+	// service's own endpoints only.
+	Customer bool
 }
 
 // Batch describes the /batch twin of an endpoint.
