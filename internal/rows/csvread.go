@@ -75,7 +75,7 @@ func (r *CSVReader) ReadHeader() ([]Column, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	lines := r.lines(next)
+	lines := r.lines(max(next, r.start)) // there may be nothing behind the mark
 	names := make([]string, len(r.cells))
 	for i, c := range r.cells {
 		names[i] = string(r.text(c))
