@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"time"
 )
 
@@ -25,7 +26,7 @@ import (
 // ErrNotFound is an answer; any other error wraps ErrUnavailable.
 type Catalog interface {
 	// ByKey returns what answers a request key now, valid or not: the caller
-	// looks at Entry.Valid.
+	// looks at Entry.Valid, and asks whether Entry.Guard still holds.
 	ByKey(ctx context.Context, key string) (Entry, error)
 
 	// ByJob returns the entry that a job has published.
@@ -115,7 +116,11 @@ type Publication struct {
 	Unique bool
 	// Pinned: nothing evicts it at all, and it does not expire.
 	Pinned bool
-	File   File
+	// Guard is what the guard of the request gave when the rows were read; nil where none
+	// was asked. It is kept with the entry, for whoever looks it up to compare, so it is
+	// better short: of much text a digest.
+	Guard *string
+	File  File
 }
 
 // OwnerShared owns the results that all users may read.
@@ -123,6 +128,9 @@ const OwnerShared = "shared"
 
 // OwnerUser is the owner of a user's own results. Equal rows of two owners are two results.
 func OwnerUser(name string) string { return "user:" + name }
+
+// OwnerCustomer is the owner of the results over one customer's assets.
+func OwnerCustomer(id int) string { return "customer:" + strconv.Itoa(id) }
 
 // ContentDigest is what a result is known by, beside the length of its plain file:
 // owner, names and types of the columns, and the SHA-256 (hex) of the plain file.
@@ -217,6 +225,9 @@ type Entry struct {
 	// time since Published by the same clock.
 	Valid bool
 	Age   time.Duration
+	// Guard is the publication's; only ByKey tells it. Where it is not nil the rows may be
+	// outdated although the entry is Valid: the catalogue does not ask.
+	Guard *string
 	// File is the csv.
 	File File
 }

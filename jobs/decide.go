@@ -25,9 +25,12 @@ const (
 // seen is what the backends say of a request key at one moment.
 type seen struct {
 	job   *queue.Job   // the key's last job, nil when there is none
-	entry *cache.Entry // what the catalogue has for the key, valid or not
+	entry *cache.Entry // what the catalogue has for the key, valid or not; not if its guard has changed
 	now   time.Time    // by the queue's clock
 }
+
+// active reports whether a job is under way.
+func (s seen) active() bool { return s.job != nil && !s.job.State.Final() }
 
 // action is what to do about a request.
 type action int
@@ -51,7 +54,7 @@ type policy struct {
 // requests even while a fresh run of the same key is active; only those who
 // ask for fresh rows wait for it.
 func decide(s seen, p policy) action {
-	active := s.job != nil && !s.job.State.Final()
+	active := s.active()
 	valid := s.entry != nil && s.entry.Valid
 	switch {
 	case valid && s.entry.Pinned:

@@ -16,6 +16,10 @@
 //	catalogue by key ──────┤                 │
 //	                       └ none, expired ──┴──▶ enqueue after the job seen
 //
+// A plan may have a guard: a statement whose value is noted with the rows. Of an entry that is
+// older than minFresh it is asked again by whoever finds the entry, server or worker, and where
+// it gives something else the entry is none. Whoever waited for a run gets its file all the same.
+//
 // # Publishing
 //
 // A worker makes a result visible in this order, each step repeatable:

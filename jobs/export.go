@@ -114,8 +114,8 @@ func outcomeOf(e cache.Entry) Outcome {
 }
 
 // answered looks for a result that makes running needless: one that an earlier
-// claim of this job has published, or a valid one of the same request. A fresh
-// job takes only what was read after it was submitted.
+// claim of this job has published, or a valid one of the same request whose guard has
+// not changed. A fresh job takes only what was read after it was submitted.
 func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 	if a.job.Attempt > 1 {
 		switch entry, err := a.worker.Catalog.ByJob(ctx, a.job.ID); {
@@ -133,6 +133,9 @@ func (a *exportTask) answered(ctx context.Context) (cache.Entry, bool, error) {
 		return cache.Entry{}, false, err
 	case !entry.Valid, a.plan.Fresh && !entry.Pinned && !entry.Generated.After(a.job.Submitted):
 		return cache.Entry{}, false, nil
+	}
+	if changed, err := a.plan.guard().changed(ctx, a.worker.Sources, entry); err != nil || changed {
+		return cache.Entry{}, false, err
 	}
 	// What the catalogue says is checked against the store: a job is often
 	// there just because somebody found the file gone.
@@ -189,6 +192,7 @@ func (a *exportTask) produce(ctx context.Context) (cache.Entry, error) {
 	sum, err := source.Stream(ctx, rows.Read{
 		Statement: rows.Statement{SQL: a.plan.SQL, Args: a.plan.Args},
 		Timeout:   a.plan.Timeout,
+		Guard:     a.plan.Guard,
 		Estimate: func(n int64) {
 			a.total.Store(n)
 			a.begun.Store(true)

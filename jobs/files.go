@@ -75,6 +75,22 @@ func (s *Service) SubmitFile(ctx context.Context, e cache.Entry, r FileRequest) 
 	return status, err
 }
 
+// madeMeanwhile is the entry that answers a request whose job was active a moment ago; nil
+// while there is none.
+func (s *Service) madeMeanwhile(ctx context.Context, p Plan, job string) (*cache.Entry, error) {
+	entry, err := s.catalog.ByKey(ctx, p.Key)
+	switch {
+	case errors.Is(err, cache.ErrNotFound), err == nil && p.Fresh && entry.Job != job:
+		return nil, nil
+	case err == nil && entry.Job != job: // what was waited for is taken, whatever its guard gives now
+		err = s.current(ctx, p.guard(), &entry, true)
+	}
+	if err != nil || !entry.Valid {
+		return nil, err
+	}
+	return &entry, nil
+}
+
 // FileJob is the last job that was to make the file of a request's result in a form.
 // queue.ErrNotFound when there is none, as for the form that the run itself writes.
 func (s *Service) FileJob(ctx context.Context, key string, form rows.Form) (queue.Job, error) {

@@ -13,6 +13,10 @@ import (
 // plan it does not know rather than run something else.
 const planVersion = 1
 
+// guardedVersion is that of an export with a guard. A worker that does not know guards would
+// record none, and what it made would be good whatever happens to its rows.
+const guardedVersion = 2
+
 // Kinds of jobs.
 const (
 	KindExport  = "export"
@@ -44,8 +48,11 @@ type Plan struct {
 	StepsSource string     `json:"stepsSource,omitempty"`
 	SQL         string     `json:"sql"`
 	Args        []rows.Arg `json:"args,omitempty"`
-	OnSuccess   string     `json:"onsuccess,omitempty"`
-	OnError     string     `json:"onerror,omitempty"`
+	// Guard gives one text, asked on Source with the rows. Once it gives another one the
+	// result does not answer its key any more, but for MinFresh after its publication.
+	Guard     *rows.Statement `json:"guard,omitempty"`
+	OnSuccess string          `json:"onsuccess,omitempty"`
+	OnError   string          `json:"onerror,omitempty"`
 
 	// ResultURL is where the steps' readers find the result.
 	ResultURL string `json:"resultUrl,omitempty"`
@@ -65,7 +72,7 @@ type Plan struct {
 	// Timeout bounds the query; ResultBytes the plain file. 0: no bound.
 	Timeout     time.Duration `json:"timeout,omitempty"`
 	ResultBytes int64         `json:"resultBytes,omitempty"`
-	// MaxAge and MinFresh say how long the result answers its key.
+	// MaxAge and MinFresh say how long the result answers its key; see Guard, too.
 	MaxAge   time.Duration `json:"maxAge"`
 	MinFresh time.Duration `json:"minFresh"`
 }
@@ -73,6 +80,9 @@ type Plan struct {
 // Encode returns the plan as the queue carries it.
 func (p Plan) Encode() ([]byte, error) {
 	p.Version = planVersion
+	if p.Guard != nil {
+		p.Version = guardedVersion
+	}
 	return json.Marshal(p)
 }
 
@@ -99,7 +109,7 @@ func decodePlan(data []byte) (plans, error) {
 	err := json.Unmarshal(data, &head)
 	if err == nil {
 		switch {
-		case head.Version == planVersion && head.Kind == KindExport:
+		case (head.Version == planVersion || head.Version == guardedVersion) && head.Kind == KindExport:
 			p.export = new(Plan)
 			plan = p.export
 		case head.Version == planVersion && head.Kind == KindVariant:
@@ -109,8 +119,8 @@ func decodePlan(data []byte) (plans, error) {
 			p.sql = new(SQLPlan)
 			plan = p.sql
 		default:
-			return plans{}, fmt.Errorf("%w: this worker knows version %d and the kinds %s, %s and %s, not version %d and kind %q",
-				errUnknownPlan, planVersion, KindExport, KindVariant, KindSQL, head.Version, head.Kind)
+			return plans{}, fmt.Errorf("%w: this worker knows version %d of the kinds %s, %s and %s, and %d of %[3]s, not version %[7]d of kind %[8]q",
+				errUnknownPlan, planVersion, KindExport, KindVariant, KindSQL, guardedVersion, head.Version, head.Kind)
 		}
 		err = json.Unmarshal(data, plan)
 	}

@@ -72,7 +72,7 @@ func (a *exportTask) publication(sum rows.Summary, written rows.Written, columns
 	return cache.Publication{
 		Key: a.plan.Key, Endpoint: a.plan.Endpoint, User: a.job.User, Owner: a.plan.Owner,
 		Job: a.job.ID, Claim: a.holder.Claim, Submitted: a.job.Submitted, SpecDigest: a.plan.SpecDigest,
-		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh,
+		Generated: sum.Snapshot, MaxAge: a.plan.MaxAge, MinFresh: a.plan.MinFresh, Guard: sum.Guard,
 		File: *file,
 	}
 }

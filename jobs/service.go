@@ -32,7 +32,7 @@ type Options struct {
 	Catalog cache.Catalog
 	Store   cache.Store
 	// Sources by name, as workers have them: what a cancelled job has left running is
-	// ended there.
+	// ended there, and guards are asked.
 	Sources map[string]*rows.Source
 	// RetryHold is how long after a failed run GET does not start another.
 	RetryHold time.Duration
@@ -87,16 +87,11 @@ func (s *Service) Submit(ctx context.Context, r Request) (Status, error) {
 		if err := s.catalog.Wish(ctx, r.Plan.Key, fileRequest.wish()); err != nil {
 			return Status{}, err
 		}
-		switch entry, err := s.catalog.ByKey(ctx, r.Plan.Key); {
-		case errors.Is(err, cache.ErrNotFound):
-			return status, nil
-		case err != nil:
-			return Status{}, err
-		case !entry.Valid || r.Plan.Fresh && entry.Job != status.Job.ID:
-			return status, nil
-		default:
-			status.Entry = &entry
+		entry, err := s.madeMeanwhile(ctx, r.Plan, status.Job.ID)
+		if err != nil || entry == nil {
+			return status, err
 		}
+		status.Entry = entry
 	}
 	return s.SubmitFile(ctx, *status.Entry, fileRequest)
 }
@@ -108,8 +103,9 @@ type wanted struct {
 	// user waits for it.
 	user       string
 	runningCap int
-	// entry is what the catalogue has for it.
+	// entry is what the catalogue has for it, and guard what that depends on.
 	entry func(ctx context.Context) (cache.Entry, error)
+	guard guard
 	// submission makes it, after the job seen last.
 	submission func(after string) (queue.Submission, error)
 }
@@ -118,7 +114,7 @@ type wanted struct {
 func (s *Service) runWanted(r Request) wanted {
 	return wanted{
 		key: r.Plan.Key, policy: policy{r.Method, r.Plan.Fresh, s.retryHold, s.minFresh}, user: r.User, runningCap: r.RunningCap,
-		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, r.Plan.Key) },
+		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, r.Plan.Key) }, guard: r.Plan.guard(),
 		submission: func(after string) (queue.Submission, error) {
 			r.Plan.User = r.User
 			definition, err := r.Plan.Encode()
@@ -148,7 +144,7 @@ func (s *Service) settle(ctx context.Context, w wanted) (Status, error) {
 }
 
 func (s *Service) settleOnce(ctx context.Context, w wanted) (status Status, again bool, err error) {
-	saw, err := s.look(ctx, w.key, w.entry)
+	saw, err := s.look(ctx, w)
 	if err != nil {
 		return Status{}, false, err
 	}
@@ -227,15 +223,18 @@ func (s *Service) enqueue(ctx context.Context, sub queue.Submission) (queue.Enqu
 // look asks the queue, then the catalogue, in that order: a job that ends in
 // between has published before it ended. A queue that cannot be asked matters
 // only where there is no valid entry: a ready file is served without it.
-func (s *Service) look(ctx context.Context, key string, find func(context.Context) (cache.Entry, error)) (seen, error) {
-	saw, away := s.lookQueue(ctx, key)
+func (s *Service) look(ctx context.Context, w wanted) (seen, error) {
+	saw, away := s.lookQueue(ctx, w.key)
 	if away != nil && !errors.Is(away, queue.ErrUnavailable) {
 		return seen{}, away
 	}
-	entry, err := find(ctx)
+	entry, err := w.entry(ctx)
+	if err == nil {
+		saw.entry = &entry
+		err = s.current(ctx, w.guard, saw.entry, saw.active())
+	}
 	switch {
 	case err == nil:
-		saw.entry = &entry
 	case !errors.Is(err, cache.ErrNotFound):
 		return seen{}, err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func (s *site) service() *Service {
-	return NewService(Options{Queue: s.queue, Catalog: s.Catalog, Store: s.Store, RetryHold: time.Minute, MinFresh: time.Minute})
+	return NewService(Options{Queue: s.queue, Catalog: s.Catalog, Store: s.Store, Sources: s.Sources, RetryHold: time.Minute, MinFresh: time.Minute})
 }
 
 func (s *site) request(key string, method Method) Request {
@@ -92,7 +92,7 @@ func TestPlanOfAnotherVersion(t *testing.T) {
 	s := newSite(t)
 	id := uuid.NewString()
 	if _, err := s.queue.Enqueue(t.Context(), queue.Submission{
-		ID: id, User: "alice", Lane: queue.LaneExport, Kind: KindExport, RunningCap: 1, Definition: []byte(`{"v":2,"kind":"export"}`),
+		ID: id, User: "alice", Lane: queue.LaneExport, Kind: KindExport, RunningCap: 1, Definition: []byte(`{"v":3,"kind":"export"}`),
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -51,24 +51,44 @@ type Status struct {
 	Progress *float64
 }
 
-// StatusOfKey tells how a request stands: its run, and once that is there the file in
-// this form. It never queues. Never seen, or ended and not cached any more, is
-// WordUnknown.
+// Lookup says which request is looked for.
+type Lookup struct {
+	Key string
+	// Fresh asks for a fresh run that is under way rather than for what is there.
+	Fresh bool
+	// Form of the file, as in Request.
+	Form rows.Form
+	// Guard, Source and MinFresh are the plan's. Without a guard a result is good until it expires.
+	Guard    *rows.Statement
+	Source   string
+	MinFresh time.Duration
+}
+
+// StatusOfKey is StatusOf for a request that has no guard.
 func (s *Service) StatusOfKey(ctx context.Context, key string, fresh bool, form rows.Form) (Status, error) {
+	return s.StatusOf(ctx, Lookup{Key: key, Fresh: fresh, Form: form})
+}
+
+// StatusOf tells how a request stands: its run, and once that is there the file in
+// this form. It never queues. Never seen, or ended and not cached any more, is
+// WordUnknown; so is a result whose guard has changed.
+func (s *Service) StatusOf(ctx context.Context, l Lookup) (Status, error) {
 	status, err := s.settle(ctx, wanted{
-		key: key, policy: policy{method: Look, fresh: fresh},
-		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, key) },
+		key: l.Key, policy: policy{method: Look, fresh: l.Fresh}, guard: guard{l.Guard, l.Source, l.MinFresh},
+		entry: func(ctx context.Context) (cache.Entry, error) { return s.entry(ctx, l.Key) },
 	})
-	if err != nil || status.Entry == nil || plain(form) {
+	if err != nil || status.Entry == nil || plain(l.Form) {
 		return status, err
 	}
-	look := func() (Status, error) { return s.SubmitFile(ctx, *status.Entry, FileRequest{Form: form, Method: Look}) }
+	look := func() (Status, error) {
+		return s.SubmitFile(ctx, *status.Entry, FileRequest{Form: l.Form, Method: Look})
+	}
 	file, err := look()
 	if err != nil || file.Word != WordUnknown {
 		return file, err
 	}
 	// The run may have published, and not yet have queued the files that were asked for.
-	switch job, err := s.queue.ByKey(ctx, key); {
+	switch job, err := s.queue.ByKey(ctx, l.Key); {
 	case errors.Is(err, queue.ErrNotFound):
 		return file, nil
 	case err != nil:
@@ -125,7 +145,8 @@ func (s *Service) ofJob(ctx context.Context, job queue.Job) (Status, error) {
 }
 
 // entryOfJob returns the entry that answers the job's request: its own, or the
-// one that made running it needless.
+// one that made running it needless. Whoever waited for the job gets that also if its
+// guard has changed since.
 func (s *Service) entryOfJob(ctx context.Context, job queue.Job) (cache.Entry, error) {
 	entry, err := s.entry(ctx, job.Key)
 	if err != nil {

@@ -22,7 +22,7 @@ const fileColumns = `
 func (c *Catalog) ByKey(ctx context.Context, key string) (cache.Entry, error) {
 	return c.entry(ctx, key, `
 		SELECT q.key, q.job, q.claim, q.generated, q.published, q.expires, q.pinned,
-		       q.pinned OR q.expires > now(), now() - q.published, q.file_name,`+fileColumns+`
+		       q.pinned OR q.expires > now(), now() - q.published, q.guard, q.file_name,`+fileColumns+`
 		FROM slashbatch.request q JOIN slashbatch.result r ON r.id = q.result`+fileSQL+`
 		WHERE q.key = $1`)
 }
@@ -32,7 +32,7 @@ func (c *Catalog) ByKey(ctx context.Context, key string) (cache.Entry, error) {
 func (c *Catalog) ByJob(ctx context.Context, job string) (cache.Entry, error) {
 	return c.entry(ctx, job, `
 		SELECT u.key, u.job, u.claim, u.generated, u.created, coalesce(q.expires, u.created), coalesce(q.pinned, false),
-		       coalesce(q.pinned OR q.expires > now(), false), now() - u.created, u.file_name,`+fileColumns+`
+		       coalesce(q.pinned OR q.expires > now(), false), now() - u.created, NULL, u.file_name,`+fileColumns+`
 		FROM slashbatch.run u JOIN slashbatch.result r ON r.id = u.result
 		LEFT JOIN slashbatch.request q ON q.key = u.key AND q.result = u.result`+fileSQL+`
 		WHERE u.job = $1`)
@@ -41,7 +41,7 @@ func (c *Catalog) ByJob(ctx context.Context, job string) (cache.Entry, error) {
 // ByAlias implements cache.Catalog.
 func (c *Catalog) ByAlias(ctx context.Context, name string) (cache.Entry, error) {
 	return c.entry(ctx, name, `
-		SELECT '', '', '', a.generated, a.created, a.expires, false, true, now() - a.created, a.file_name,`+fileColumns+`
+		SELECT '', '', '', a.generated, a.created, a.expires, false, true, now() - a.created, NULL, a.file_name,`+fileColumns+`
 		FROM slashbatch.alias a JOIN slashbatch.result r ON r.id = a.result`+fileSQL+`
 		WHERE a.name = $1 AND a.expires > now()`)
 }
@@ -51,7 +51,7 @@ func (c *Catalog) entry(ctx context.Context, name, sql string) (cache.Entry, err
 	defer cancel()
 	var e cache.Entry
 	err := c.pool.QueryRow(ctx, sql, name, c.inReach()).Scan(
-		&e.Key, &e.Job, &e.Claim, &e.Generated, &e.Published, &e.Expires, &e.Pinned, &e.Valid, &e.Age, &e.File.FileName,
+		&e.Key, &e.Job, &e.Claim, &e.Generated, &e.Published, &e.Expires, &e.Pinned, &e.Valid, &e.Age, &e.Guard, &e.File.FileName,
 		&e.Result, &e.File.Object, &e.File.Stored, &e.File.Rows, &e.File.Bytes, &e.File.SHA256, &e.File.Gzipped, &e.File.ContentType)
 	return e, failure("look up a result", err)
 }

@@ -3,7 +3,6 @@ package catalog
 import (
 	"io/fs"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"slashbatch/cache"
@@ -14,23 +13,25 @@ import (
 )
 
 // firstVersion is a catalogue in the schema of the first version.
-func firstVersion(t *testing.T) *Catalog {
+func firstVersion(t *testing.T) *Catalog { return version(t, 1) }
+
+// version is a catalogue in the schema of the n-th version.
+func version(t *testing.T, n int) *Catalog {
 	t.Helper()
 	c, err := Open(pgtest.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	const name = "001_results.sql"
-	text, err := fs.ReadFile(files, "migrations/"+name)
+	folder, err := fs.Sub(files, "migrations")
 	if err != nil {
 		t.Fatal(err)
 	}
-	migrations, err := pg.Migrations(fstest.MapFS{name: &fstest.MapFile{Data: text}})
+	all, err := pg.Migrations(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pg.Migrate(t.Context(), c.pool, table, migrations); err != nil {
+	if _, err := pg.Migrate(t.Context(), c.pool, table, all[:n]); err != nil {
 		t.Fatal(err)
 	}
 	return c

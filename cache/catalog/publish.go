@@ -42,11 +42,11 @@ func (c *Catalog) publish(ctx context.Context, p cache.Publication) (e cache.Ent
 	var result int64
 	err = c.pool.QueryRow(ctx, `
 		SELECT won, kept, result_id, file_object, file_stored FROM slashbatch.publish(
-			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
+			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 		p.Job, p.Claim, p.Key, p.Owner, p.Endpoint, p.User, f.FileName,
 		p.Submitted, p.SpecDigest, p.Generated, p.MaxAge, p.MinFresh, p.Unique, p.Pinned,
 		digest[:], f.Rows, notNil(f.Columns), f.ContentType, f.Bytes, f.SHA256, f.Stored, notNil(f.Blocks),
-		f.Object, stores).Scan(&won, &kept, &result, &f.Object, &f.Stored)
+		f.Object, stores, p.Guard).Scan(&won, &kept, &result, &f.Object, &f.Stored)
 	if err != nil {
 		return cache.Entry{}, false, false, failure("publish a result", err)
 	}

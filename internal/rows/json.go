@@ -40,6 +40,16 @@ func (j *JSON) AppendRow(dst []byte, values [][]byte) []byte {
 	return append(dst, '}')
 }
 
+// AppendField appends the name and the value of one column, as members of an object.
+func (j *JSON) AppendField(dst []byte, column int, value []byte) []byte {
+	return j.AppendValue(append(dst, j.names[column]...), column, value)
+}
+
+// AppendValue appends the value of one column.
+func (j *JSON) AppendValue(dst []byte, column int, value []byte) []byte {
+	return appendJSON(dst, value, j.kinds[column], j.columns[column].OID)
+}
+
 // appendJSON appends one value of a type.
 func appendJSON(dst, v []byte, k kind, oid uint32) []byte {
 	if v == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Statement is SQL text with its bound arguments, in text format.
@@ -40,6 +41,10 @@ type Read struct {
 	Estimate func(rows int64)
 	// Count, when set, is asked in the same snapshot before the rows.
 	Count *Count
+	// Guard, when set, is asked in the same snapshot before everything else: one text, by
+	// which it is told later whether the rows would still be the same. What it gives is never
+	// newer than the rows, also where it looks past the snapshot.
+	Guard *Statement
 }
 
 // Count asks how many rows there are in all.
@@ -58,6 +63,8 @@ type Summary struct {
 	// Snapshot is the time, by the database's clock, of the one state of the
 	// database that all rows are from.
 	Snapshot time.Time
+	// Guard is what Read.Guard gave: "" for NULL and for no row; nil when none was asked.
+	Guard *string
 }
 
 // Stream runs a statement in a READ ONLY transaction with one REPEATABLE READ
@@ -69,41 +76,62 @@ type Summary struct {
 // and its connection is closed, never reused: a cancel that arrives late could
 // else hit the next statement.
 func (s *Source) Stream(ctx context.Context, r Read, sink Sink) (Summary, error) {
-	conn, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return Summary{}, failure(ctx, err)
-	}
-	defer conn.Release() // a connection that is not idle is closed by the pool
-	pg := conn.Conn().PgConn()
-
 	var sum Summary
-	if sum.Snapshot, err = begin(ctx, pg, r.Timeout); err != nil {
-		return Summary{}, failure(ctx, err)
+	err := transaction(ctx, s.pool, r.Timeout, func(pg *pgconn.PgConn, snapshot time.Time) (err error) {
+		sum.Snapshot = snapshot
+		if sum.Guard, err = r.before(ctx, pg); err == nil {
+			sum.Rows, err = stream(ctx, pg, r.Statement, sink)
+		}
+		return err
+	})
+	return sum, err
+}
+
+// before asks what is to be known before the rows.
+func (r Read) before(ctx context.Context, pg *pgconn.PgConn) (guard *string, err error) {
+	if r.Guard != nil {
+		text, err := value(ctx, pg, *r.Guard)
+		if err != nil {
+			return nil, err
+		}
+		guard = &text
 	}
 	if r.Estimate != nil {
 		rows, err := estimate(ctx, pg, r.Statement)
 		if err != nil {
-			abandon(pg)
-			return Summary{}, failure(ctx, err)
+			return nil, err
 		}
 		r.Estimate(rows)
 	}
 	if r.Count != nil {
-		if err := r.Count.ask(ctx, pg); err != nil {
-			abandon(pg)
-			return Summary{}, failure(ctx, err)
-		}
+		err = r.Count.ask(ctx, pg)
 	}
-	if sum.Rows, err = stream(ctx, pg, r.Statement, sink); err != nil {
+	return guard, err
+}
+
+// transaction has statements run in one READ ONLY transaction with one snapshot. When they
+// fail, their connection is closed; timeout is theirs by the database's clock, 0 that of the pool.
+func transaction(ctx context.Context, pool *pgxpool.Pool, timeout time.Duration, run func(pg *pgconn.PgConn, snapshot time.Time) error) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	defer conn.Release() // a connection that is not idle is closed by the pool
+	pg := conn.Conn().PgConn()
+	snapshot, err := begin(ctx, pg, timeout)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	if err := run(pg, snapshot); err != nil {
 		abandon(pg)
-		return sum, failure(ctx, err)
+		return failure(ctx, err)
 	}
 	// Nothing was written, so how the transaction ends says nothing about the
 	// rows; but a connection that cannot end it is not for reuse.
 	if _, err := pg.Exec(ctx, "COMMIT").ReadAll(); err != nil {
 		abandon(pg)
 	}
-	return sum, nil
+	return nil
 }
 
 // abandonWait bounds how long the closing of a connection may take.

@@ -23,7 +23,7 @@ import (
 
 // SourceOptions bound what queries of a source may do.
 type SourceOptions struct {
-	// MaxConns is how many connections this process opens at most.
+	// MaxConns is how many connections this process opens at most, and two more for Value.
 	MaxConns int
 	// StatementTimeout ends a statement in the database; 0 means never.
 	StatementTimeout time.Duration
@@ -39,6 +39,9 @@ type SourceOptions struct {
 type Source struct {
 	name string
 	pool *pgxpool.Pool
+	// asking has the connections of Value, whose statements end after valueTimeout at the latest.
+	asking       *pgxpool.Pool
+	valueTimeout time.Duration
 }
 
 // Open prepares a pool for the URL.
@@ -75,7 +78,12 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data source %s: %w", name, err)
 	}
-	return &Source{name: name, pool: pool}, nil
+	asking, timeout, err := askingPool(config, o.StatementTimeout)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("data source %s: %w", name, err)
+	}
+	return &Source{name: name, pool: pool, asking: asking, valueTimeout: timeout}, nil
 }
 
 // millis is a time limit for a setting of PostgreSQL, which takes 24 days at most.
@@ -87,7 +95,10 @@ func millis(d time.Duration) string {
 func (s *Source) Name() string { return s.name }
 
 // Close ends all connections, after the queries that run.
-func (s *Source) Close() { s.pool.Close() }
+func (s *Source) Close() {
+	s.pool.Close()
+	s.asking.Close()
+}
 
 // Ping reports whether the database answers.
 func (s *Source) Ping(ctx context.Context) error {
