@@ -19,6 +19,8 @@ type User struct {
 	Limits Limits
 	// Admin may see what is everybody's.
 	Admin bool
+	// Customer is the one whose assets the user manages; 0: none.
+	Customer int
 
 	// SQL lets the user send SQL jobs, which run on the data source Source: the
 	// user's own login.
@@ -119,8 +121,17 @@ func (s *Server) anonymous(r *http.Request) caller {
 	return caller{list: anonymousList + s.addressGroup(r), limits: s.Anonymous}
 }
 
-// admit identifies the caller and checks that the endpoint is for them.
-func (s *Server) admit(r *http.Request, spec *endpoint.Spec) (caller, error) {
+// admit identifies the caller and checks that the endpoint is for them. The customer is the
+// one whose assets an endpoint over their tables is about.
+func (s *Server) admit(r *http.Request, spec *endpoint.Spec) (c caller, customer int, err error) {
+	if spec.Access.Customer {
+		return s.admitCustomer(r, spec)
+	}
+	c, err = s.admitUser(r, spec)
+	return c, 0, err
+}
+
+func (s *Server) admitUser(r *http.Request, spec *endpoint.Spec) (caller, error) {
 	c, err := s.caller(r)
 	if err != nil {
 		return caller{}, err

@@ -101,9 +101,24 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, a ask) error {
 // find looks only, or submits.
 func (s *Server) find(ctx context.Context, a ask, method jobs.Method) (jobs.Status, error) {
 	if method == jobs.Look {
-		return s.Jobs.StatusOfKey(ctx, a.Key(), a.Control.Fresh, a.form())
+		return s.Jobs.StatusOf(ctx, s.lookup(a, a.Control.Fresh, a.form()))
 	}
 	return s.submit(ctx, a, method)
+}
+
+// lookup is the question how the request stands.
+func (s *Server) lookup(a ask, fresh bool, form rows.Form) jobs.Lookup {
+	return jobs.Lookup{Key: a.Key(), Fresh: fresh, Form: form, Guard: a.guard(), Source: a.Endpoint.Spec.Batch.DataSource, MinFresh: s.MinFresh}
+}
+
+// guard is what the request's result depends on, nil for most.
+func (a ask) guard() *rows.Statement {
+	g := a.Guard()
+	if g == nil {
+		return nil
+	}
+	st := statement(*g)
+	return &st
 }
 
 // embedded reports whether the request was made for a page or a prefetcher
@@ -117,7 +132,7 @@ func embedded(r *http.Request) bool {
 
 // submit hands the request on as a plan.
 func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.Status, error) {
-	spec := a.Endpoint.Spec
+	spec := a.Endpoint.Spec // of the same path as the one that was asked for, perhaps another
 	st := statement(a.Batch())
 	source, err := s.source(a, spec.Batch.DataSource)
 	if err != nil {
@@ -131,7 +146,7 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 		Kind: jobs.KindExport, Key: a.Key(), URL: a.Path() + query(a.Values()), Endpoint: spec.Name,
 		Owner: cache.OwnerShared, SpecDigest: a.Endpoint.Digest(),
 		Source: source, StepsSource: steps,
-		SQL: st.SQL, Args: st.Args, OnSuccess: spec.Batch.OnSuccess, OnError: spec.Batch.OnError,
+		SQL: st.SQL, Args: st.Args, Guard: a.guard(), OnSuccess: spec.Batch.OnSuccess, OnError: spec.Batch.OnError,
 		ResultURL: a.base + a.Path() + s.BatchPath + query(a.Values()),
 		FileName:  a.FileName("csv"), ContentType: "text/csv",
 		Fresh: a.Control.Fresh, Retry: s.Retry, Timeout: s.QueryTimeout, ResultBytes: s.ResultBytes,
@@ -139,6 +154,9 @@ func (s *Server) submit(ctx context.Context, a ask, method jobs.Method) (jobs.St
 	}
 	if user := a.User(); user != "" {
 		plan.Owner = cache.OwnerUser(user)
+	}
+	if a.assets != nil {
+		plan.Owner = cache.OwnerCustomer(a.assets.customer)
 	}
 	for _, c := range a.Columns() {
 		if c.OID >= rows.FirstOwnType && strings.HasSuffix(c.TypeName, "[]") {
@@ -207,7 +225,7 @@ func prefersAsync(r *http.Request) bool {
 
 // head tells of a ready file, and queues nothing.
 func (s *Server) head(w http.ResponseWriter, r *http.Request, a ask) error {
-	status, err := s.Jobs.StatusOfKey(r.Context(), a.Key(), false, a.form())
+	status, err := s.Jobs.StatusOf(r.Context(), s.lookup(a, false, a.form()))
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (s *Server) waiter(ctx context.Context, a ask, id string) (string, error) {
 // had made its file already, only the request tells where that is.
 func (s *Server) afterwards(ctx context.Context, a ask, left jobs.Status, err error) (jobs.Status, error) {
 	if err == nil && left.Word == jobs.WordCompleted && a.converted() {
-		return s.Jobs.StatusOfKey(ctx, a.Key(), false, a.form())
+		return s.Jobs.StatusOf(ctx, s.lookup(a, false, a.form()))
 	}
 	return left, err
 }

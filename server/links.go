@@ -71,7 +71,7 @@ func (s *Server) mintLink(spec *endpoint.Spec) handler {
 
 // readyResult is the result that answers the request now.
 func (s *Server) readyResult(r *http.Request, a ask) (cache.Entry, error) {
-	status, err := s.Jobs.StatusOfKey(r.Context(), a.Key(), false, rows.Form{})
+	status, err := s.Jobs.StatusOf(r.Context(), s.lookup(a, false, rows.Form{}))
 	if err != nil {
 		return cache.Entry{}, err
 	}

@@ -23,16 +23,14 @@ type ask struct {
 	caller caller
 	// base is the root of the server as the client sees it.
 	base string
+	// assets is what is known of a request over assets' tables; nil for others.
+	assets *assetAsk
 }
 
 // understand identifies the caller and turns path, query and body into a
 // request of the endpoint. The caller is checked before the endpoint is looked at.
 func (s *Server) understand(w http.ResponseWriter, r *http.Request, spec *endpoint.Spec) (ask, error) {
-	c, err := s.admit(r, spec)
-	if err != nil {
-		return ask{}, err
-	}
-	e, err := s.Registry.find(spec)
+	c, customer, err := s.admit(r, spec)
 	if err != nil {
 		return ask{}, err
 	}
@@ -49,26 +47,61 @@ func (s *Server) understand(w http.ResponseWriter, r *http.Request, spec *endpoi
 			return ask{}, err
 		}
 	}
-	request, problems := e.Parse(endpoint.Input{Vars: vars, Params: params, User: c.name})
-	if len(problems) > 0 {
+	a, in := ask{caller: c, base: s.base(r)}, endpoint.Input{Vars: vars, Params: params, User: c.name}
+	if spec.Own != nil {
+		if spec, a.assets, err = s.assetInput(r, spec, customer, &in); err != nil {
+			return ask{}, err
+		}
+	}
+	e, err := s.Registry.find(spec)
+	if err != nil {
+		return ask{}, err
+	}
+	var problems problem.List
+	if a.Request, problems = e.Parse(in); len(problems) > 0 {
 		return ask{}, badParameters(problems)
 	}
-	return ask{Request: request, caller: c, base: s.base(r)}, nil
+	return a, nil
 }
 
-// addBody adds the parameters of a form or of a JSON object to the query's.
-func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Values) error {
+// readBody reads a body of at most MaxBodyBytes.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// A client that never sends its body must not hold the connection for ever.
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Now().Add(s.bodyTimeout)) // a test's writer has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBodyBytes))
 	if err != nil {
-		return unreadBody(w, err)
+		return nil, unreadBody(w, err)
 	}
 	// Later the deadline would end the handler.
 	_ = connection.SetReadDeadline(time.Time{})
-	if len(body) == 0 {
-		return nil
+	return body, nil
+}
+
+// readDocument reads a JSON object into a struct. What it does not know is passed over: clients
+// send back what they were given.
+func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, into any) error {
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if !utf8.Valid(body) || bytes.Contains(body, []byte(`\u0000`)) {
+		return badRequest("the body is not valid UTF-8 text, or has a NUL")
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return badParameters(problem.List{{Path: strings.ToLower(wrong.Field[:1]) + wrong.Field[1:], Message: "expected another type than a JSON " + wrong.Value}})
+		}
+		return badRequest("the body is not a JSON object")
+	}
+	return nil
+}
+
+// addBody adds the parameters of a form or of a JSON object to the query's.
+func (s *Server) addBody(w http.ResponseWriter, r *http.Request, params url.Values) error {
+	body, err := s.readBody(w, r)
+	if err != nil || len(body) == 0 {
+		return err
 	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch mediaType {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"slashbatch/assets"
 	"slashbatch/cache"
 	"slashbatch/internal/problem"
 	"slashbatch/internal/rows"
@@ -67,6 +68,9 @@ func toHTTP(err error) *httpError {
 	if e, ok := errors.AsType[*rows.FormError](err); ok {
 		return &httpError{Status: http.StatusNotAcceptable, Detail: "these rows do not fit the format that was asked for: " + e.Reason}
 	}
+	if e, ok := errors.AsType[*assets.RefusedError](err); ok {
+		return &httpError{Status: http.StatusBadRequest, Detail: e.Reason}
+	}
 	switch rows.KindOf(err) {
 	case rows.Unavailable:
 		return &httpError{Status: http.StatusServiceUnavailable, RetryAfter: unavailableRetry, Detail: "the database cannot be reached; try again in a moment"}
@@ -81,6 +85,14 @@ func toHTTP(err error) *httpError {
 	switch {
 	case errors.Is(err, queue.ErrNotFound), errors.Is(err, cache.ErrNotFound):
 		return &httpError{Status: http.StatusNotFound, Detail: "there is no such export"}
+	case errors.Is(err, assets.ErrNotFound):
+		return &httpError{Status: http.StatusNotFound, Detail: "there is no such resource of this customer"}
+	case errors.Is(err, assets.ErrTaken):
+		return &httpError{Status: http.StatusConflict, Detail: "this name is taken"}
+	case errors.Is(err, assets.ErrOtherBody):
+		return &httpError{Status: http.StatusUnprocessableEntity, Detail: "this Idempotency-Key was sent with another body before: a new request needs a new key"}
+	case errors.Is(err, assets.ErrUnavailable):
+		return &httpError{Status: http.StatusServiceUnavailable, RetryAfter: unavailableRetry, Detail: "the database of assets cannot be reached; try again in a moment"}
 	case errors.Is(err, queue.ErrUnavailable):
 		return &httpError{Status: http.StatusServiceUnavailable, RetryAfter: unavailableRetry, Detail: "the queue cannot be reached; try again in a moment"}
 	case errors.Is(err, cache.ErrUnavailable):
@@ -95,18 +107,23 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		return // nobody is there to read it
 	}
 	e := toHTTP(err)
-	switch e.Status {
-	case http.StatusInternalServerError:
-		s.Log.Error("request failed", "status", e.Status, "route", routeName(r), "error", err)
-	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		s.Log.Warn("request failed", "status", e.Status, "route", routeName(r), "error", err)
-	}
+	s.logError(r, e, err)
 	if wantsHTML(r) {
 		e.prepare(w)
 		s.page(w, e.Status, "error.html", e.view())
 		return
 	}
 	e.write(w, r)
+}
+
+// logError writes errors to the log that are not the client's.
+func (s *Server) logError(r *http.Request, e *httpError, err error) {
+	switch e.Status {
+	case http.StatusInternalServerError:
+		s.Log.Error("request failed", "status", e.Status, "route", routeName(r), "error", err)
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		s.Log.Warn("request failed", "status", e.Status, "route", routeName(r), "error", err)
+	}
 }
 
 // prepare sets the headers of an error.
@@ -237,13 +254,18 @@ func writeJSONAs(w http.ResponseWriter, r *http.Request, status int, contentType
 	if err := encoder.Encode(document); err != nil {
 		return err
 	}
+	return writeBody(w, r, status, contentType, body.Bytes())
+}
+
+// writeBody answers with a document that is ready.
+func writeBody(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) error {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err := w.Write(body.Bytes())
+	_, err := w.Write(body)
 	return ignoreWrite(err)
 }
 

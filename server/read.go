@@ -42,15 +42,15 @@ func (s *Server) read(spec *endpoint.Spec, extension string) handler {
 		if s.offersBatch(spec) {
 			p.batch = s.twinURL(a)
 		}
-		sink, read := format.sink(out, p), rows.Read{Statement: statement(a.Interactive())}
-		if format.paged {
-			sink, read.Statement, read.Count = &pageSink{Sink: sink, page: p}, statement(a.Page()), p.counted()
-		}
+		sink, read := s.reading(format, out, p)
 		source, err := s.source(a, spec.DataSource)
 		if err != nil {
 			return err
 		}
-		_, err = s.Sources[source].Stream(r.Context(), read, sink)
+		sum, err := s.Sources[source].Stream(r.Context(), read, sink)
+		if err == nil && sum.Rows == 0 && spec.Name == listQuery && s.Assets.EmptyIs404 {
+			return notFound("no asset matches")
+		}
 		if err == nil {
 			err = out.end(sink)
 		}
@@ -67,6 +67,20 @@ func (s *Server) read(spec *endpoint.Spec, extension string) handler {
 		}
 		return err
 	}
+}
+
+// reading is what is read, and what writes it.
+func (s *Server) reading(format readFormat, out *answer, p *page) (rows.Sink, rows.Read) {
+	own := p.Endpoint.Spec.Own != nil && format.word == "json"
+	switch {
+	case own && p.Endpoint.Spec.Path == s.assetList(listQuery).Path:
+		return newRawSink(out, p), rows.Read{Statement: statement(p.Interactive())}
+	case own:
+		return s.hydraList(out, p)
+	case format.paged:
+		return &pageSink{Sink: format.sink(out, p), page: p}, rows.Read{Statement: statement(p.Page()), Count: p.counted()}
+	}
+	return format.sink(out, p), rows.Read{Statement: statement(p.Interactive())}
 }
 
 // source is the name of the data source that a spec means: of "user", the caller's own.

@@ -21,6 +21,9 @@ type page struct {
 	seen int64
 }
 
+// requestedURL is that of the page, as it was asked for.
+func (p *page) requestedURL() string { return p.base + p.Path() + query(p.assets.params) }
+
 // counted is the question of _count, nil when it was not asked.
 func (p *page) counted() *rows.Count {
 	switch p.Control.Count {

@@ -19,6 +19,8 @@ import (
 //	POST             <endpoint path>/batch/links     analysts, clients a public name        links.go
 //	GET, HEAD, DELETE  /results/{alias}              who was given it  the result of a link results.go
 //	                 /api/{version}/sql/job, …       CARTO's clients   SQL jobs             sqljob.go
+//	                 /customers/…, /queue            customers         assets, batches          assets.go
+//	GET, HEAD        /raw-resource/{customer}/{name}/…  readers        a named query            rawresource.go
 //	GET, HEAD        /                               people, programs  the endpoints        home.go
 //	GET, HEAD        /openapi.json                   programs          OpenAPI 3.1          openapi.go
 //	GET              /healthz, /readyz               operators         alive, dependencies  health.go
@@ -46,16 +48,22 @@ func (s *Server) routes() *mux.Router {
 	}
 	s.linkRoutes(router)
 	specs := append([]*endpoint.Spec(nil), s.Specs...)
+	if s.Assets.Store != nil {
+		specs = append(specs, s.routedLists()...)
+	}
 	endpoint.Sort(specs)
 	for _, spec := range specs {
-		twin := spec.Path + s.BatchPath
+		twin := spec.Template() + s.BatchPath
 		s.twinRoute(router, twin, "/status", s.status(spec), http.MethodGet, http.MethodHead)
 		s.twinRoute(router, twin, "/cancel", s.cancelForm(spec), http.MethodPost)
 		s.twinRoute(router, twin, "/links", s.mintLink(spec), http.MethodPost)
 		s.twinRoute(router, twin, "", s.batch(spec), http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete)
 	}
+	if s.Assets.Store != nil {
+		s.assetRoutes(router)
+	}
 	for _, spec := range specs {
-		router.Handle(spec.Path, s.handle(s.read(spec, ""))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
+		router.Handle(spec.Template(), s.handleRead(spec, s.read(spec, ""))).Methods(http.MethodGet, http.MethodHead).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool {
 			return !s.likeFacade(r.URL.EscapedPath())
 		})
 	}
@@ -63,11 +71,20 @@ func (s *Server) routes() *mux.Router {
 	for _, spec := range specs {
 		for _, format := range readFormats {
 			if spec.LiteralEnd() {
-				router.Handle(spec.Path+"."+format.word, s.handle(s.read(spec, format.word))).Methods(http.MethodGet, http.MethodHead)
+				router.Handle(spec.Path+"."+format.word, s.handleRead(spec, s.read(spec, format.word))).Methods(http.MethodGet, http.MethodHead)
 			}
 		}
 	}
 	return router
+}
+
+// handleRead adapts the handler of an endpoint's rows. Collections of assets have errors of
+// their own.
+func (s *Server) handleRead(spec *endpoint.Spec, h handler) http.Handler {
+	if spec.Own != nil && spec.Name != listQuery {
+		return s.handleHydra(h)
+	}
+	return s.handle(h)
 }
 
 // handleUnrouted adapts a handler of requests that no route takes. The error is told in
@@ -131,11 +148,18 @@ func routeName(r *http.Request) string {
 	return ""
 }
 
+// restVar is the variable of a path that takes any number of segments.
+const restVar = "_args" // as no declared variable is called
+
 // pathVars returns the decoded values of the path's variables.
 func pathVars(r *http.Request) (map[string]string, error) {
 	vars := mux.Vars(r)
 	decoded := make(map[string]string, len(vars))
 	for name, value := range vars {
+		if name == restVar {
+			decoded[name] = value // taken apart first
+			continue
+		}
 		plain, err := url.PathUnescape(value)
 		if err != nil {
 			return nil, badRequest("the path is not well encoded")

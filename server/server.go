@@ -70,6 +70,12 @@ type Options struct {
 	QueryTimeout        time.Duration
 	ResultBytes         int64
 
+	// Assets are customers' batches.
+	Assets AssetOptions
+
+	// Closing ends when the service is to stop, for answers that would go on for ever.
+	Closing <-chan struct{}
+
 	// Checks are what /readyz asks, by the name it tells.
 	Checks map[string]Check
 }

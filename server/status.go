@@ -49,7 +49,7 @@ func (s *Server) statusOf(ctx context.Context, a ask) (status jobs.Status, mine 
 			return status, true, nil
 		}
 	}
-	status, err = s.Jobs.StatusOfKey(ctx, a.Key(), a.Control.Fresh, a.form())
+	status, err = s.Jobs.StatusOf(ctx, s.lookup(a, a.Control.Fresh, a.form()))
 	switch {
 	case err != nil || status.Job == nil:
 		return status, false, err

@@ -84,7 +84,7 @@ func (p *parser) own(in OwnInput) {
 	}
 	p.fixed = true
 	for _, name := range sortedKeys(in.Filters) {
-		if values := in.Filters[name]; len(values) > 0 {
+		if values, ok := p.texts(name, in.Filters[name]); ok && len(values) > 0 {
 			p.filter(name, values)
 		}
 	}
@@ -155,3 +155,9 @@ func RestParts(raw string) ([]string, bool) {
 // TextArray writes texts as the value of a placeholder of type text[], or of an array of
 // another type whose values are written so.
 func TextArray(values []string) string { return arrayLiteral(values) }
+
+// HasView reports whether the endpoint has a view of this name.
+func (e *Endpoint) HasView(name string) bool {
+	_, ok := e.views[name]
+	return ok
+}
