@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"slashbatch/assets"
 	"slashbatch/cache"
 	"slashbatch/cache/catalog"
 	"slashbatch/internal/config"
@@ -40,12 +41,15 @@ type App struct {
 	specs    []*endpoint.Spec
 	sources  map[string]*rows.Source
 	catalog  *catalog.Catalog
+	assets   *assets.Store
+	lists    []*endpoint.Spec // over assets' tables
 	stores   *stores
 	store    cache.Store // all of them
 	hub      *jobs.Hub
 	registry *server.Registry
 	service  *jobs.Service // of the queue that was reached
 	loaded   string        // the endpoint files, as they were read
+	closing  <-chan struct{}
 
 	// Addr is told the address that is served on, once requests are answered;
 	// for tests and the demo.
@@ -86,6 +90,12 @@ func New(ctx context.Context, c *config.Config, roles Roles, log *slog.Logger) (
 	if a.catalog, err = catalog.Open(c.Catalog.URL.Reveal()); err != nil {
 		problems = append(problems, problem.Problem{File: c.File, Path: "catalog.url", Message: err.Error()})
 	}
+	if a.assets, err = assets.Open(c.Catalog.URL.Reveal(), assets.Options{Deadline: c.Assets.Deadline.Std(), Lease: c.Assets.Lease.Std()}); err == nil {
+		err = a.openLists()
+	}
+	if err != nil && a.catalog != nil { // else it was told
+		problems = append(problems, problem.Problem{File: c.File, Path: "catalog.url", Message: err.Error()})
+	}
 	var more problem.List
 	a.stores, more = openStores(ctx, c, log)
 	a.store = a.stores.front()
@@ -106,6 +116,9 @@ func (a *App) Close() {
 	}
 	if a.catalog != nil {
 		a.catalog.Close()
+	}
+	if a.assets != nil {
+		a.assets.Close()
 	}
 	a.stores.close()
 }
@@ -156,7 +169,7 @@ func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Reg
 	for i, u := range c.Auth.Users {
 		l := u.Limits
 		users[i] = server.User{
-			Name: u.Name, Admin: u.Admin, SQL: u.SQL, Source: u.DataSource,
+			Name: u.Name, Admin: u.Admin, Customer: u.Customer, SQL: u.SQL, Source: u.DataSource,
 			Limits:       server.Limits{Running: l.Running.Export, Queued: l.Queued.Export},
 			SQLLimits:    server.Limits{Running: l.Running.SQL, Queued: l.Queued.SQL},
 			PayloadBytes: int(l.PayloadBytes), QueryTimeout: l.QueryTimeout.Std(), ResultBytes: int64(l.ResultBytes),
@@ -172,7 +185,7 @@ func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Reg
 	}
 	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
 	for name, source := range a.sources {
-		if a.shared(name, specs) {
+		if name != listSource && a.shared(name, specs) {
 			checks["dataSources."+name] = source.Ping
 		}
 	}
@@ -190,5 +203,6 @@ func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Reg
 		ResultAge: c.Batch.MaxAge.Std(), MinFresh: c.Batch.MinFresh.Std(), Retry: c.Batch.Process.Retry,
 		QueryTimeout: c.Batch.Limits.QueryTimeout.Std(), ResultBytes: int64(c.Batch.Limits.ResultBytes),
 		Checks: checks,
+		Assets: a.assetOptions(), Closing: a.closing,
 	})
 }

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"slashbatch/internal/config"
 	"slashbatch/internal/problem"
 )
@@ -22,8 +20,5 @@ func notBuilt(c *config.Config) problem.List {
 	refuse(c.Auth.Anonymous.TotalQueued != d.Auth.Anonymous.TotalQueued, "auth.anonymous.totalQueued", "leave it out")
 	refuse(len(c.Server.CORSOrigins) > 0, "server.corsOrigins", "leave it out")
 	refuse(c.Server.RateLimit != 0, "server.rateLimit", "leave it out")
-	for i, u := range c.Auth.Users {
-		refuse(u.Customer != 0, fmt.Sprintf("auth.users[%d].customer", i), "leave it out")
-	}
 	return problems.In(c.File)
 }

@@ -50,7 +50,7 @@ func (a *App) take(ctx context.Context, q queue.Queue, front *server.Front) bool
 	specs, problems := LoadSpecs(a.config)
 	registry := server.NewRegistry()
 	if len(problems) == 0 {
-		waiting, found := a.describeAll(ctx, specs, registry)
+		waiting, found := a.describeAll(ctx, slices.Concat(specs, a.lists), registry)
 		if problems = found; len(problems) == 0 && len(waiting) > 0 {
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"slashbatch/assets"
 	"slashbatch/cache"
 	"slashbatch/queue"
 	"slashbatch/server"
@@ -23,6 +24,7 @@ import (
 func (a *App) Run(ctx, hard context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	a.closing = ctx.Done()
 	front := server.NewFront()
 	var servers []*http.Server
 	var addresses []string
@@ -85,6 +87,7 @@ func (a *App) Run(ctx, hard context.Context) error {
 		worker := a.worker(q)
 		work.Go(func() { worker.Run(ctx, hard) })
 		tasks.Go(func() { a.keeper().Run(background) })
+		tasks.Go(func() { a.keepAssets(background) })
 	}
 	select {
 	case <-ctx.Done():
@@ -122,6 +125,9 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 		if err == nil {
 			err = a.stores.register(ctx, a.catalog)
 		}
+		if err == nil && a.roles.Serve {
+			err = a.prepareAssets(ctx)
+		}
 		if err == nil {
 			var q queue.Queue
 			if q, err = a.openQueue(ctx); err == nil {
@@ -129,7 +135,7 @@ func (a *App) reach(ctx context.Context) (queue.Queue, error) {
 			}
 		}
 		switch {
-		case errors.Is(err, cache.ErrUnavailable):
+		case errors.Is(err, cache.ErrUnavailable), errors.Is(err, assets.ErrUnavailable):
 			a.log.Warn("the catalogue cannot be reached; trying again", "in", pause, "error", err)
 		case errors.Is(err, queue.ErrUnavailable):
 			a.log.Warn("the queue cannot be reached; trying again", "in", pause, "error", err)

@@ -38,7 +38,7 @@ func openCatalog(ctx context.Context, c *config.Config) (*catalog.Catalog, error
 
 // schemas are those that this configuration needs.
 func (a *App) schemas() []schema {
-	all := []schema{{"catalog", a.catalog.Migrate, a.catalog.Behind}}
+	all := []schema{{"catalog", a.catalog.Migrate, a.catalog.Behind}, {"assets", a.assets.Migrate, a.assets.Behind}}
 	if url, ok := a.config.Queue.Database(a.config.Catalog.URL); ok {
 		all = append(all, schema{
 			"queue",

@@ -44,16 +44,17 @@ var may = []struct {
 	{"cache/upkeep", []string{"cache"}},
 
 	{"jobs", []string{"cache", "queue", "internal/rows", "internal/sqltext"}},
+	{"assets", []string{"internal/pg", "internal/problem"}},
 	{"server/carto", []string{"internal/problem", "internal/sqltext", "jobs"}},
 	{"server/endpoint", []string{"internal/problem", "internal/sqltext"}},
-	{"server", []string{"cache", "jobs", "queue", "internal/problem", "internal/rows", "server/carto", "server/endpoint"}},
+	{"server", []string{"assets", "cache", "jobs", "queue", "internal/problem", "internal/rows", "server/carto", "server/endpoint"}},
 
 	{"demo", nil},
 	{"demo/postgres", nil},
 
 	// The only package that knows concrete backends.
 	{"internal/app", []string{
-		"cache", "cache/catalog", "cache/filestore", "cache/s3store", "cache/upkeep", "queue", "queue/memqueue", "queue/pgqueue", "queue/redisqueue",
+		"assets", "cache", "cache/catalog", "cache/filestore", "cache/s3store", "cache/upkeep", "queue", "queue/memqueue", "queue/pgqueue", "queue/redisqueue",
 		"internal/config", "internal/problem", "internal/rows", "jobs", "server", "server/endpoint",
 	}},
 	{"internal/cli", []string{"cache/upkeep", "demo", "demo/postgres", "queue", "internal/app", "internal/config", "internal/problem"}},
@@ -70,7 +71,7 @@ var may = []struct {
 var drivers = map[string][]string{
 	"github.com/redis/go-redis/": {"queue/redisqueue", "bench/drain"},
 	"github.com/aws/":            {"cache/s3store"},
-	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "queue/pgqueue", "internal/pgtest", "demo", "demo/postgres", "bench/site"},
+	"github.com/jackc/pgx/":      {"internal/pg", "internal/rows", "cache/catalog", "assets", "queue/pgqueue", "internal/pgtest", "demo", "demo/postgres", "bench/site"},
 	"github.com/gorilla/mux":     {"server"},
 	"net/http":                   {"server", "cache/s3store", "cache/storetest", "internal/app", "bench/export", "bench/read"},
 }

@@ -52,6 +52,8 @@ var commands = []command{
 	{"store verify", "read every file of a store, and tell what is wrong", runStoreVerify},
 	{"store retire", "delete a store whose files are in another one", runStoreRetire},
 
+	{"batch prune", "remove what policies let go of the records of finished batches", runBatchPrune},
+
 	{"version", "print the version", runVersion},
 }
 

@@ -13,6 +13,9 @@ type Assets struct {
 	// becomes an error. Defaults to 24h.
 	Deadline Duration `yaml:"deadline"`
 
+	// Lease is how long a member from the work list is one ingester's. Defaults to 5m.
+	Lease Duration `yaml:"lease"`
+
 	// Cleanup is the policy for customers and batches that have none of their own.
 	Cleanup Cleanup `yaml:"cleanup"`
 }

@@ -67,6 +67,7 @@ func Defaults() *Config {
 			MaxMembers: 250,
 			PageSize:   100,
 			Deadline:   Duration(24 * time.Hour),
+			Lease:      Duration(5 * time.Minute),
 		},
 		EndpointsDir: "./endpoints",
 		Log:          Log{Level: "info", Format: "json"},

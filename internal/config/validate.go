@@ -101,6 +101,7 @@ func (l *loader) assets() {
 	l.between("assets.maxMembers", a.MaxMembers, 1, 100_000)
 	l.between("assets.pageSize", a.PageSize, 1, 500)
 	l.duration("assets.deadline", a.Deadline, time.Second, year)
+	l.duration("assets.lease", a.Lease, time.Second, 24*time.Hour)
 	l.duration("assets.cleanup.completed", a.Cleanup.Completed, 0, 100*year)
 	l.duration("assets.cleanup.errors", a.Cleanup.Errors, 0, 100*year)
 	l.duration("assets.cleanup.superseded", a.Cleanup.Superseded, 0, 100*year)
