@@ -23,12 +23,17 @@ const (
 // the service's, in many short transactions. Dry only counts. It tells after each step what
 // was removed so far, and can be stopped and repeated at any time.
 func (s *Store) Prune(ctx context.Context, service Retention, dry bool, tell func(Pruned)) (all Pruned, err error) {
+	latest := int64(0) // batch that has lost records
 	for after := int64(0); ; {
 		step, last, err := s.pruneStep(ctx, service, after, dry)
 		if err != nil {
 			return all, err
 		}
 		all.Records, all.Batches = all.Records+step.Records, all.Batches+step.Batches
+		if step.Records > 0 && step.first == latest {
+			all.Batches-- // it was counted in the step before
+		}
+		latest = max(latest, step.latest)
 		if tell != nil && step.Records > 0 {
 			tell(all)
 		}
@@ -41,9 +46,9 @@ func (s *Store) Prune(ctx context.Context, service Retention, dry bool, tell fun
 
 // pruneStep is one transaction. last is the batch behind which to go on, 0 at the end. Where
 // a step removes as much as it may it goes on with its own last batch.
-func (s *Store) pruneStep(ctx context.Context, service Retention, after int64, dry bool) (step Pruned, last int64, err error) {
+func (s *Store) pruneStep(ctx context.Context, service Retention, after int64, dry bool) (step prunedStep, last int64, err error) {
 	err = s.change(ctx, "prune batches", func(ctx context.Context, tx pgx.Tx) error {
-		step, last = Pruned{}, 0
+		step, last = prunedStep{}, 0
 		batches, err := prunable(ctx, tx, after, dry)
 		if err != nil || len(batches) == 0 {
 			return err
@@ -57,17 +62,21 @@ func (s *Store) pruneStep(ctx context.Context, service Retention, after int64, d
 		if dry {
 			most = nil
 		}
-		var latest int64
-		if err := tx.QueryRow(ctx, pruneSQL(dry), p.ids, p.completed, p.errors, p.superseded, p.keep, most).Scan(&step.Records, &step.Batches, &latest); err != nil {
+		if err := tx.QueryRow(ctx, pruneSQL(dry), p.ids, p.completed, p.errors, p.superseded, p.keep, most).Scan(&step.Records, &step.Batches, &step.first, &step.latest); err != nil {
 			return err
 		}
 		if step.Records == pruneRecords && !dry {
-			last = latest - 1 // which may have more
-			step.Batches--
+			last = step.latest - 1 // which may have more
 		}
 		return nil
 	})
 	return step, last, err
+}
+
+// prunedStep is what one step has removed, and from which batches.
+type prunedStep struct {
+	Pruned
+	first, latest int64
 }
 
 // prunedBatch is a finished batch with the policies that may hold for it.
@@ -117,7 +126,7 @@ func policies(batches []prunedBatch, service Retention) (p policyColumns) {
 }
 
 // pruneSQL removes, or counts, records that may go, and says how many, of how many batches,
-// and which the last one is.
+// and which the first and the last one are.
 func pruneSQL(dry bool) string {
 	doomed := `
 		WITH policy AS (
@@ -137,7 +146,7 @@ func pruneSQL(dry bool) string {
 			ORDER BY m.batch_id LIMIT $6
 		)`
 	if dry {
-		return doomed + ` SELECT count(*), count(DISTINCT batch_id), coalesce(max(batch_id), 0) FROM doomed`
+		return doomed + ` SELECT count(*), count(DISTINCT batch_id), coalesce(min(batch_id), 0), coalesce(max(batch_id), 0) FROM doomed`
 	}
 	return doomed + `, gone AS (
 			DELETE FROM slashbatch.batch_asset m USING doomed d WHERE m.batch_id = d.batch_id AND m.asset_id = d.asset_id RETURNING m.batch_id
@@ -145,5 +154,5 @@ func pruneSQL(dry bool) string {
 			UPDATE slashbatch.batch b SET pruned_count = b.pruned_count + g.n, pruned_at = now(), revision = b.revision + 1
 			FROM (SELECT batch_id, count(*) AS n FROM gone GROUP BY batch_id) AS g WHERE b.id = g.batch_id RETURNING b.id, g.n
 		)
-		SELECT coalesce(sum(n), 0)::bigint, count(*), coalesce(max(id), 0) FROM noted`
+		SELECT coalesce(sum(n), 0)::bigint, count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM noted`
 }
