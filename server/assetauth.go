@@ -116,7 +116,7 @@ func (s *Server) admitCustomer(r *http.Request, spec *endpoint.Spec) (caller, in
 	if !c.known() && !public {
 		return caller{}, 0, unauthorized("this needs the customer's key")
 	}
-	customer, err := s.customerOf(r)
+	customer, err := s.customerOf(r, c)
 	switch {
 	case errors.Is(err, assets.ErrNotFound) && (c.admin || public):
 		return caller{}, 0, notFound("there is no such customer")
@@ -126,8 +126,9 @@ func (s *Server) admitCustomer(r *http.Request, spec *endpoint.Spec) (caller, in
 	return c.caller, customer, err
 }
 
-// customerOf is the customer that a path names, by number or name.
-func (s *Server) customerOf(r *http.Request) (int, error) {
+// customerOf is the customer that a path names, by number or name. The caller's own is there,
+// and needs no look.
+func (s *Server) customerOf(r *http.Request, c assetCaller) (int, error) {
 	vars, err := pathVars(r)
 	if err != nil {
 		return 0, err
@@ -135,6 +136,9 @@ func (s *Server) customerOf(r *http.Request) (int, error) {
 	named := vars["customer"]
 	var customer assets.Customer
 	if n, parseErr := strconv.ParseInt(named, 10, 32); parseErr == nil {
+		if int(n) == c.customer {
+			return c.customer, nil
+		}
 		customer, err = s.Assets.Store.CustomerByID(r.Context(), int(n))
 	} else {
 		customer, err = s.Assets.Store.CustomerByName(r.Context(), named)
