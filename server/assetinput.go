@@ -99,35 +99,47 @@ func (s *Server) queryInput(r *http.Request, in *endpoint.Input, customer int) (
 	if err != nil {
 		return nil, err
 	}
-	template, err := assets.ParseTemplate(text)
-	if err != nil {
-		return nil, badRequest("the named query cannot be understood: " + err.Error())
+	var batches []int64
+	if in.Own, batches, err = selected(text, in.Vars[restVar]); err != nil {
+		return nil, err
 	}
-	arguments, ok := endpoint.RestParts(in.Vars[restVar])
-	if !ok {
-		return nil, badRequest("the path is not well encoded")
-	}
-	selection, err := template.Select(arguments)
-	if err != nil {
-		return nil, badRequest(err.Error())
-	}
-	in.Own = endpoint.OwnInput{Filters: selectionFilters(selection), Sort: selectionSort(selection), Digest: template.Digest(), Bound: map[string]string{}}
-	if selection.Batches == nil {
+	if batches == nil {
 		return s.assetList(listQuery), nil
 	}
-	pruned, err := s.Assets.Store.Pruned(r.Context(), customer, selection.Batches)
+	pruned, err := s.Assets.Store.Pruned(r.Context(), customer, batches)
 	if err != nil {
 		return nil, err
 	}
 	if len(pruned) > 0 {
 		return nil, &httpError{Status: http.StatusGone, Detail: "the records of these batches were pruned, so that not all that was in them could be found: " + numbers(pruned)}
 	}
-	texts := make([]string, len(selection.Batches))
-	for i, n := range selection.Batches {
-		texts[i] = strconv.FormatInt(n, 10)
-	}
-	in.Own.Bound["batches"] = endpoint.TextArray(texts)
 	return s.assetList(listQueryBatch), nil
+}
+
+// selected is what a named query adds to a request, given its template and its arguments as
+// they stand in the path. batches are nil where it is not about batches.
+func selected(text, arguments string) (in endpoint.OwnInput, batches []int64, err error) {
+	template, err := assets.ParseTemplate(text)
+	if err != nil {
+		return in, nil, badRequest("the named query cannot be understood: " + err.Error())
+	}
+	parts, ok := endpoint.RestParts(arguments)
+	if !ok {
+		return in, nil, badRequest("the path is not well encoded")
+	}
+	s, err := template.Select(parts)
+	if err != nil {
+		return in, nil, badRequest(err.Error())
+	}
+	in = endpoint.OwnInput{Filters: selectionFilters(s), Sort: selectionSort(s), Digest: template.Digest()}
+	if s.Batches != nil {
+		texts := make([]string, len(s.Batches))
+		for i, n := range s.Batches {
+			texts[i] = strconv.FormatInt(n, 10)
+		}
+		in.Bound = map[string]string{"batches": endpoint.TextArray(texts)}
+	}
+	return in, s.Batches, nil
 }
 
 // selectionFilters are what a named query asks of assets, as filters of its endpoint.
