@@ -26,6 +26,18 @@ var sample string
 //go:embed analyst.sql
 var analyst string
 
+// assets is for the demo alone: it writes into the service's own tables.
+//
+//go:embed assets.sql
+var assets string
+
+// LoadAssets makes a customer, number 99, called gallery, whose key has this SHA-256 in
+// hexadecimal digits, with batches of assets and named queries, in a database that has the
+// service's tables.
+func LoadAssets(ctx context.Context, url, keySHA256 string) error {
+	return run(ctx, url, "INSERT INTO slashbatch.customer (id, name, key_digest) VALUES (99, 'gallery', '\\x"+keySHA256+"');\n"+assets)
+}
+
 // Analyst is the role that LoadAnalyst makes.
 const Analyst = "analyst"
 

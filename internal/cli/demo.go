@@ -52,7 +52,7 @@ func runDemo(ctx, hard context.Context, e env, args []string) (err error) {
 	if err := demo.Load(ctx, server.URL()); err != nil {
 		return stopped(ctx, err)
 	}
-	key, password := rand.Text(), rand.Text()
+	key, password, customer := rand.Text(), rand.Text(), rand.Text()
 	if err := demo.LoadAnalyst(ctx, server.URL(), password); err != nil {
 		return stopped(ctx, err)
 	}
@@ -71,8 +71,14 @@ func runDemo(ctx, hard context.Context, e env, args []string) (err error) {
 		return stopped(ctx, err)
 	}
 	defer a.Close()
+	if _, err := a.Migrate(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	if err := demo.LoadAssets(ctx, server.URL(), fmt.Sprintf("%x", sha256.Sum256([]byte(customer)))); err != nil {
+		return stopped(ctx, err)
+	}
 	a.Addr = func(address string) {
-		_, err = io.WriteString(e.stdout, welcome("http://"+address, server.URL(), key))
+		_, err = io.WriteString(e.stdout, welcome("http://"+address, server.URL(), key, customer))
 	}
 	if err := a.Run(ctx, hard); err != nil {
 		return err
@@ -138,8 +144,8 @@ func freeAddress(address string) string {
 }
 
 // welcome is what to try.
-func welcome(base, database, key string) string {
-	return strings.NewReplacer("BASE", base, "DATABASE", database, "KEY", key).Replace(`
+func welcome(base, database, key, customer string) string {
+	return strings.NewReplacer("BASE", base, "DATABASE", database, "CUSTOMER", customer, "KEY", key).Replace(`
 slashbatch is running. Try these in a browser:
 
   the endpoints BASE/
@@ -158,6 +164,12 @@ or SQL of your own, as a job (the id of the answer goes into the second line):
 
   curl 'BASE/api/v2/sql/job?api_key=KEY' --json '{"query": "SELECT stream, count(*) FROM package GROUP BY stream"}'
   curl 'BASE/api/v2/sql/job/…/result?api_key=KEY'
+
+or assets: what came of three batches, as ids, as a file, and what one of them is like:
+
+  curl -u gallery:CUSTOMER BASE/raw-resource/99/report/1234,5555,9999
+  curl -u gallery:CUSTOMER -OJ 'BASE/raw-resource/99/report/1234,5555,9999/batch?_view=full&_wait=60'
+  curl -u gallery:CUSTOMER 'BASE/customers/99/queue/batches/1234/assets?status=error&pageSize=3'
 
 The database: psql 'DATABASE'
 Ctrl-C stops it and removes everything.

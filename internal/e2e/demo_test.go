@@ -21,9 +21,9 @@ import (
 	"slashbatch/internal/testenv"
 )
 
-// running is a demo: the root of its URLs, the URL of its database, and the key of its
-// user with SQL.
-type running struct{ base, database, key string }
+// running is a demo: the root of its URLs, the URL of its database, the key of its user with
+// SQL, and that of its customer of assets.
+type running struct{ base, database, key, customer string }
 
 // startDemo runs "slashbatch demo".
 func startDemo(t *testing.T) (d running) {
@@ -67,8 +67,8 @@ func startDemo(t *testing.T) (d running) {
 			t.Fatalf("the demo ended:\n%s", out.tail(20))
 		default:
 		}
-		d = running{find(`rows now +(http://[^/]+)/`), find(`psql '([^']+)'`), find(`sql/job\?api_key=(\w+)`)}
-		return d.base != "" && d.database != "" && d.key != ""
+		d = running{find(`rows now +(http://[^/]+)/`), find(`psql '([^']+)'`), find(`sql/job\?api_key=(\w+)`), find(`-u gallery:(\w+)`)}
+		return d.base != "" && d.database != "" && d.key != "" && d.customer != ""
 	})
 	return d
 }
@@ -97,6 +97,19 @@ func TestDemo(t *testing.T) {
 		testenv.Report(t, "demo: %d lines; SHA-256 ours %x, psql's %x", bytes.Count(theirs, []byte("\n")), got, want)
 		if got != want {
 			t.Error("the files differ")
+		}
+	})
+
+	t.Run("what came of three batches", func(t *testing.T) {
+		report := strings.Replace(base, "http://", "http://gallery:"+d.customer+"@", 1) + "/raw-resource/99/report/1234,5555,9999"
+		var ids []string
+		if err := json.Unmarshal(fetch(t, report), &ids); err != nil || len(ids) != 475 {
+			t.Errorf("%d assets, %v", len(ids), err)
+		}
+		ours := bytes.ReplaceAll(fetch(t, report+"/batch?_wait=60"), []byte("\r\n"), []byte("\n"))
+		theirs := psql(t, database, `SELECT id AS asset FROM slashbatch.asset a WHERE EXISTS (SELECT FROM slashbatch.batch_asset WHERE asset_id = a.id AND batch_id IN (1234, 5555, 9999)) ORDER BY number1, id`)
+		if !bytes.Equal(ours, theirs) {
+			t.Errorf("the export has %d bytes, psql's %d", len(ours), len(theirs))
 		}
 	})
 
