@@ -36,6 +36,18 @@ func TestRawResource(t *testing.T) {
 		}
 	}
 	matching := []string{"1/matching-1", "1/matching-2", "1/matching-nothumbs"}
+	t.Run("P-177 Preflight", func(t *testing.T) {
+		for _, path := range []string{"unknown-nq", "unknown-nq/x", "test-raw-named-query/my-ref/1", "test-raw-named-query/my-ref/batch"} {
+			for _, customer := range []string{fmt.Sprint(o.id), o.name} {
+				a := s.in(t).do(http.MethodOptions, "/raw-resource/"+customer+"/"+path).wantCode(t, http.StatusOK)
+				for _, name := range []string{"Origin", "Methods", "Headers"} {
+					if a.header.Get("Access-Control-Allow-"+name) == "" {
+						t.Errorf("%s: no Access-Control-Allow-%s", path, name)
+					}
+				}
+			}
+		}
+	})
 	t.Run("P-178 Unknown", func(t *testing.T) {
 		ask(t, "unknown-nq/x", func(a answer) { a.wantCode(t, http.StatusNotFound) })
 		for _, customer := range []string{"2147483646", "nobody-of-that-name", "-1", "0", "'"} {

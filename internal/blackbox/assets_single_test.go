@@ -68,6 +68,42 @@ func TestAssetReingest(t *testing.T) {
 }
 
 // Sizes are counted, where upstream keeps counters: they cannot be too large or too small.
+// An ingester learns the batch of what it is to do, and what it says that nobody understands
+// changes nothing.
+func TestAssetWork(t *testing.T) {
+	t.Parallel()
+	s := startAssets(t)
+	t.Run("P-102 CarriesTheBatch", func(t *testing.T) {
+		o := s.newOwner(t)
+		o.space("s")
+		b := o.ingest(image(1, "in"), image(1, "out"))
+		o.done(b.ID, 1, "out")
+		o.post("/spaces/1/images/out/reingest").wantCode(t, http.StatusOK)
+		work := decode[collection[member]](t, o.get("/queue/work?limit=5").wantCode(t, http.StatusOK)).Member
+		if len(work) != 2 || work[0]["id"] != "in" || work[0]["batch"] != b.URL || work[1]["id"] != "out" || work[1]["batch"] != nil {
+			t.Fatalf("the work is %v", work)
+		}
+		for _, w := range work {
+			s.in(t).post(w["outcome"].(string), bearer(o.key), jsonBody(`{"status": "completed"}`)).wantCode(t, http.StatusOK)
+		}
+		o.wantCounts(b.ID, 2, 2, 0, true)
+		if x := o.asset(1, "out"); x["ingesting"] != false || x["batch"] != nil {
+			t.Errorf("the asset is %v", x)
+		}
+	})
+	t.Run("P-103 NotUnderstood", func(t *testing.T) {
+		o := s.newOwner(t)
+		o.space("s")
+		b := o.ingest(image(1, "a"))
+		for _, body := range []string{"", "{", "[]", `{"status": "done"}`, `{"error": "x"}`, `{"status": 1}`, "\xff"} {
+			o.post(at(b.ID, "/assets/1/a"), body).wantHydra(t, http.StatusBadRequest)
+		}
+		if again := o.batch(b.ID); again != b {
+			t.Errorf("the batch is %+v, was %+v", again, b)
+		}
+	})
+}
+
 func TestAssetQueueSize(t *testing.T) {
 	t.Parallel()
 	s := startAssets(t)
