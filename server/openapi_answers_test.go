@@ -39,8 +39,8 @@ const describedTables = `
 	INSERT INTO item VALUES (1, 'alice'), (2, 'bob');`
 
 // runningServer is describedServer with what it needs to answer: the endpoints on a database,
-// a queue, a store, and a worker.
-func runningServer(t *testing.T) *Server {
+// whose URL those are told that have more to add, a queue, a store, and a worker.
+func runningServer(t *testing.T, more ...func(o *Options, url string)) *Server {
 	t.Helper()
 	url := pgtest.New(t)
 	connection, err := pgx.Connect(t.Context(), url)
@@ -97,6 +97,9 @@ func runningServer(t *testing.T) *Server {
 	o.Sources = map[string]*rows.Source{"default": source}
 	o.Catalog, o.Store, o.Hub = record, files, jobs.NewHub()
 	q := memqueue.New(queue.Settings{})
+	for _, add := range more {
+		add(&o, url)
+	}
 	o.Jobs = jobs.NewService(jobs.Options{Queue: q, Catalog: record, Store: files, Sources: o.Sources, RetryHold: time.Minute, MinFresh: time.Minute})
 	o.Anonymous, o.MaxWait, o.ResultAge, o.QueryTimeout, o.ResultBytes = Limits{2, 8}, time.Minute, time.Hour, time.Minute, 1<<20
 	o.SQLResultAge, o.AliasTTL = time.Hour, time.Hour
@@ -127,6 +130,7 @@ func runningServer(t *testing.T) *Server {
 func init() {
 	// The library reads the formats that it knows; these are texts to it.
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
 	for _, f := range fileFormats {
 		if f.mediaType() != "application/json" {
 			openapi3filter.RegisterBodyDecoder(f.mediaType(), openapi3filter.PlainBodyDecoder)
@@ -141,6 +145,8 @@ type conforming struct {
 	router routers.Router
 	// asked are the operations that were, with the status that was answered.
 	asked map[string]bool
+	// header is that of the next request, beside what all have.
+	header http.Header
 }
 
 // ask sends a request and wants an answer of that status, which the document must have.
@@ -151,6 +157,10 @@ func (c *conforming) ask(want int, key, method, target string, body ...string) *
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", typeJSON)
 	}
+	for name := range c.header {
+		r.Header.Set(name, c.header.Get(name))
+	}
+	c.header = nil
 	if user, known := map[string]string{"a-key": "alice", "b-key": "bob"}[key]; known {
 		r.SetBasicAuth(user, key)
 	} else if key != "" {
@@ -198,7 +208,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conforming{t, s, router, map[string]bool{}}
+	c := &conforming{T: t, server: s, router: router, asked: map[string]bool{}}
 
 	var home homeDocument
 	decodeJSON(t, askHandler(s, s.home, http.MethodGet, "a-key"), &home)
@@ -213,9 +223,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		c.ask(http.StatusBadRequest, "a-key", http.MethodGet, withQuery(example, "nonsense=1"))
 		c.ask(http.StatusNotAcceptable, "a-key", http.MethodGet, withQuery(example, "_format=runes"))
 		if e.Batch != nil {
-			c.twin(strings.TrimPrefix(e.Batch.Example, "http://example.com"), strings.TrimPrefix(e.Batch.Status, "http://example.com"), e.Batch.Formats)
+			c.twin(strings.TrimPrefix(e.Batch.Example, "http://example.com"), e.Batch.Formats, "mineq-id")
 			if e.Batch.Links {
-				c.links(strings.TrimPrefix(e.Batch.Example, "http://example.com"), e.Batch.Formats)
+				c.links(strings.TrimPrefix(e.Batch.Example, "http://example.com"), e.Batch.Formats, "mineq-id")
 			}
 		}
 	}
@@ -246,8 +256,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 }
 
-// twin goes through the life of an export.
-func (c *conforming) twin(twin, status string, formats []string) {
+// twin goes through the life of an export. Other requests have other values of a parameter.
+func (c *conforming) twin(twin string, formats []string, parameter string) {
+	status := below(twin, "/status")
 	c.ask(http.StatusNotFound, "a-key", http.MethodGet, status)
 	c.ask(http.StatusNotFound, "a-key", http.MethodHead, twin)
 	c.ask(http.StatusSeeOther, "a-key", http.MethodPost, twin)
@@ -262,18 +273,18 @@ func (c *conforming) twin(twin, status string, formats []string) {
 	c.ask(http.StatusNotAcceptable, "a-key", http.MethodGet, withQuery(twin, "_format=runes"))
 	c.ask(http.StatusBadRequest, "a-key", http.MethodGet, withQuery(twin, "_format=json&_bom=true"))
 	c.ask(http.StatusBadRequest, "a-key", http.MethodPost, withQuery(twin, "nonsense=1"))
-	other := withQuery(twin, "mineq-id=2")
+	other := withQuery(twin, parameter+"=2")
 	c.ask(http.StatusSeeOther, "a-key", http.MethodGet, other)
 	c.ask(http.StatusOK, "a-key", http.MethodGet, withQuery(other, "_wait=30"))
-	c.ask(http.StatusNotFound, "a-key", http.MethodDelete, withQuery(twin, "mineq-id=77"))
+	c.ask(http.StatusNotFound, "a-key", http.MethodDelete, withQuery(twin, parameter+"=77"))
 	c.ask(http.StatusOK, "a-key", http.MethodDelete, other)
-	c.ask(http.StatusSeeOther, "a-key", http.MethodPost, strings.Replace(other, "/batch", "/batch/cancel", 1))
+	c.ask(http.StatusSeeOther, "a-key", http.MethodPost, below(other, "/cancel"))
 }
 
 // links goes through the life of a link to an export that is there.
-func (c *conforming) links(twin string, formats []string) {
-	mint := strings.Replace(twin, "/batch", "/batch/links", 1)
-	c.ask(http.StatusConflict, "a-key", http.MethodPost, withQuery(mint, "mineq-id=88"))
+func (c *conforming) links(twin string, formats []string, parameter string) {
+	mint := below(twin, "/links")
+	c.ask(http.StatusConflict, "a-key", http.MethodPost, withQuery(mint, parameter+"=88"))
 	c.ask(http.StatusNotAcceptable, "a-key", http.MethodPost, withQuery(mint, "_format=runes"))
 	var minted linkDocument
 	decodeJSON(c.T, c.ask(http.StatusCreated, "a-key", http.MethodPost, withQuery(mint, "_format=xlsx")), &minted)
@@ -317,6 +328,12 @@ func (c *conforming) sqlJobs(prefix string) {
 	c.ask(http.StatusBadRequest, "a-key", http.MethodDelete, one)
 	c.ask(http.StatusBadRequest, "a-key", http.MethodPost, prefix+"/sql/job", `{}`)
 	c.ask(http.StatusForbidden, "", http.MethodGet, prefix+"/jobs-wip")
+}
+
+// below is a path below that of a request.
+func below(target, tail string) string {
+	path, query, _ := strings.Cut(target, "?")
+	return strings.TrimSuffix(path+tail+"?"+query, "?")
 }
 
 func withQuery(target, more string) string {

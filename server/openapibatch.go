@@ -41,10 +41,11 @@ func controlParameters() (wait, fresh, job *oasParameter) {
 
 // operation is one of a twin, with the errors that all of them have.
 func (b *oasBuilder) operation(l listed, id, summary string, responses map[string]*oasResponse, parameters ...*oasParameter) *oasOperation {
-	b.accessProblems(responses, l.spec)
+	b.accessProblems(b.problems, responses, l.spec)
+	b.missing(responses, l.spec)
 	b.problems(responses, http.StatusBadRequest, http.StatusNotAcceptable, http.StatusRequestEntityTooLarge, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	return &oasOperation{
-		OperationID: l.Name + "." + id, Summary: summary, Tags: []string{l.Name},
+		OperationID: l.Name + "." + id, Summary: summaryOf(l, summary), Tags: []string{tagOf(l)},
 		Parameters: parameters, Responses: responses, Security: b.security(l.spec),
 	}
 }

@@ -26,7 +26,7 @@ func (b *oasBuilder) mintLink(l listed) *oasOperation {
 
 // links describes what can be done with a link.
 func (b *oasBuilder) links() {
-	b.document.Tags = append(b.document.Tags, oasTag{Name: linksTag, Description: "Results under names that their users pass on."})
+	b.tag(linksTag, "Results under names that their users pass on.")
 	file := fileResponse(fileFormats, &oasSchema{Type: "object"})
 	file.Headers["Referrer-Policy"] = oasHeader{"no-referrer: the URL is the right to read.", &oasSchema{Type: "string"}}
 	found := map[string]*oasResponse{"200": file, "206": partOf(file), "304": {Description: "The file is the one that the client has."}}

@@ -44,7 +44,7 @@ var operatorMeaning = map[string]string{
 }
 
 var matchMeaning = map[string]string{
-	endpoint.MatchPrefix: "begins with this", endpoint.MatchContains: "contains this", endpoint.MatchFulltext: "has these words",
+	endpoint.MatchAny: "has this among its values", endpoint.MatchPrefix: "begins with this", endpoint.MatchContains: "contains this", endpoint.MatchFulltext: "has these words",
 }
 
 // filterParameters are those of one property, one for each operator.

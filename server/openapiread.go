@@ -11,23 +11,26 @@ import (
 // read describes an endpoint's own path: rows now. It returns what its twin has, too: the
 // parameters, and what a row is.
 func (b *oasBuilder) read(l listed) (request []*oasParameter, row *oasSchema) {
-	b.document.Tags = append(b.document.Tags, oasTag{Name: l.Name, Description: l.Description})
+	problems := b.problemsOf(l)
+	if l.spec.Own == nil {
+		b.tag(l.Name, l.Description)
+	}
 	twin := b.server.offersBatch(l.spec)
 	row = b.row(l)
 	responses := map[string]*oasResponse{
-		"200": {Description: "The rows, at most as many as the limit says.", Content: rowsContent(l, row), Headers: map[string]oasHeader{
+		"200": {Description: "The rows, at most as many as the limit says.", Content: b.rowsContent(l, row), Headers: map[string]oasHeader{
 			"ETag": {"Of answers that are short enough to be held back.", &oasSchema{Type: "string"}},
 		}},
 		"304": {Description: "The rows are those that the client has."},
 	}
-	b.accessProblems(responses, l.spec)
-	b.problems(responses, http.StatusBadRequest, http.StatusNotAcceptable, http.StatusInternalServerError,
+	b.accessProblems(problems, responses, l.spec)
+	problems(responses, http.StatusBadRequest, http.StatusNotAcceptable, http.StatusInternalServerError,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout)
 	if len(l.PathParameters) > 0 {
-		b.problems(responses, http.StatusNotFound)
+		problems(responses, http.StatusNotFound)
 	}
 	operation := &oasOperation{
-		OperationID: l.Name + ".rows", Summary: "Rows now", Description: b.about(l), Tags: []string{l.Name},
+		OperationID: l.Name + ".rows", Summary: summaryOf(l, "Rows now"), Description: b.about(l), Tags: []string{tagOf(l)},
 		Parameters: []*oasParameter{formatParameter("The format of the rows.", words(rowFormats(l.spec)))},
 		Responses:  responses, Security: b.security(l.spec),
 	}
@@ -36,11 +39,18 @@ func (b *oasBuilder) read(l listed) (request []*oasParameter, row *oasSchema) {
 			Name: "Prefer", In: "header", Description: "respond-async asks for an export instead.", Schema: &oasSchema{Type: "string"},
 		})
 		responses["202"] = redirect("It was queued as an export, on respond-async.")
-		b.problems(responses, http.StatusTooManyRequests)
+		problems(responses, http.StatusTooManyRequests)
 	}
-	choosing, writing, counting := b.requestParameters(l)
-	operation.Parameters = slices.Concat(operation.Parameters, writing, counting)
-	b.document.Paths[l.Path] = &oasPath{Parameters: choosing, Get: operation}
+	variables, choosing, writing, counting := b.requestParameters(l)
+	if l.spec.Own == nil {
+		choosing = slices.Concat(variables, choosing)
+		operation.Parameters = slices.Concat(operation.Parameters, writing, counting)
+		b.document.Paths[l.Path] = &oasPath{Parameters: choosing, Get: operation}
+	} else {
+		operation.Parameters = slices.Concat(operation.Parameters, choosing, writing, counting)
+		b.assetPath(l.Path).Get = operation // what is posted to the path has none of them
+		choosing = slices.Concat(variables, choosing)
+	}
 	if offersCSV := slices.ContainsFunc(offeredFiles(l.spec), func(f fileFormat) bool { return f.format == rows.FormatCSV }); offersCSV {
 		choosing = slices.Concat(choosing, writing)
 	}
@@ -61,18 +71,24 @@ func (b *oasBuilder) about(l listed) string {
 	return text
 }
 
-// requestParameters are the path's variables, the filters and the directives that choose
+// requestParameters are the path's variables; the filters and the directives that choose
 // rows; the directives about writing CSV; and that about counting, of which a twin takes no
 // notice.
-func (b *oasBuilder) requestParameters(l listed) (choosing, writing, counting []*oasParameter) {
+func (b *oasBuilder) requestParameters(l listed) (variables, choosing, writing, counting []*oasParameter) {
 	var examples map[string][]string
 	var path map[string]string
 	if l.example != nil {
 		examples = l.example.Values()
 		path, _ = matchPath(l.spec, l.example.Path())
 	}
-	for _, p := range l.PathParameters {
-		choosing = append(choosing, pathParameter(p, path[p.Name]))
+	if l.spec.Own == nil {
+		for _, p := range l.PathParameters {
+			variables = append(variables, pathParameter(p, path[p.Name]))
+		}
+		variables = b.parameters(l.Name, variables...)
+	} else {
+		variables = b.variables(l.Path)
+		choosing = collectionParameters(l, b.server.Assets.PageSize)
 	}
 	for _, f := range l.Filters {
 		choosing = append(choosing, filterParameters(f, examples)...)
@@ -88,7 +104,11 @@ func (b *oasBuilder) requestParameters(l listed) (choosing, writing, counting []
 			choosing = append(choosing, directiveParameter(d, examples))
 		}
 	}
-	return b.parameters(l.Name, choosing...), b.parameters(l.Name, writing...), counting
+	group := l.Name
+	if l.spec.Own != nil {
+		group = "assets"
+	}
+	return variables, b.parameters(group, choosing...), b.parameters(group, writing...), counting
 }
 
 // formatParameter is _format, which each path has formats of its own for.
@@ -97,11 +117,14 @@ func formatParameter(description string, words []string) *oasParameter {
 }
 
 // rowsContent is what an endpoint's rows are in each format.
-func rowsContent(l listed, row *oasSchema) map[string]oasMedia {
+func (b *oasBuilder) rowsContent(l listed, row *oasSchema) map[string]oasMedia {
 	content := map[string]oasMedia{}
 	for _, f := range rowFormats(l.spec) {
 		content[f.MediaType] = oasMedia{&oasSchema{Type: "string"}}
-		if f.Word == "json" {
+		switch {
+		case f.Word == "json" && l.spec.Own != nil:
+			content[f.MediaType] = oasMedia{b.assetRows(l, row)}
+		case f.Word == "json":
 			content[f.MediaType] = oasMedia{&oasSchema{
 				Type: "object", Required: []string{"meta", "items"},
 				Properties: map[string]*oasSchema{"meta": refSchema("Meta"), "items": {Type: "array", Items: row}},

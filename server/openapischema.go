@@ -28,9 +28,9 @@ func addMembers(schema *oasSchema, name string, t reflect.Type) {
 			continue
 		}
 		one := typeSchema(name+"."+member, field.Type)
-		one.Description = members[name+"."+member]
+		one.Description = explained(name, member)
 		schema.Properties[member] = one
-		if !strings.Contains(options, "omitempty") {
+		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") {
 			schema.Required = append(schema.Required, member)
 		}
 	}
@@ -55,6 +55,8 @@ func typeSchema(name string, t reflect.Type) *oasSchema {
 		return &oasSchema{Type: "array", Items: typeSchema(name, t.Elem())}
 	case reflect.Bool:
 		return &oasSchema{Type: "boolean"}
+	case reflect.Int32:
+		return &oasSchema{Type: "integer", Format: "int32"}
 	case reflect.Int, reflect.Int64:
 		return &oasSchema{Type: "integer", Format: "int64"}
 	case reflect.Float64:
@@ -69,6 +71,15 @@ func wordsSchema[T any](words ...T) *oasSchema {
 		schema.Enum = append(schema.Enum, word)
 	}
 	return schema
+}
+
+// explained says what a member of a schema is.
+func explained(schema, member string) string {
+	at := schema + "." + member
+	if text := members[at]; text != "" {
+		return text
+	}
+	return assetMembers[at]
 }
 
 // members says what the members of answers mean, each under its schema's name and its own.

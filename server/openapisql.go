@@ -12,7 +12,7 @@ const sqlTag = "SQL jobs"
 
 // sqlJobs describes the SQL jobs, below both of their prefixes.
 func (b *oasBuilder) sqlJobs() {
-	b.document.Tags = append(b.document.Tags, oasTag{Name: sqlTag, Description: "As CartoDB's batch queries have them: SQL that runs with the sender's own login."})
+	b.tag(sqlTag, "As CartoDB's batch queries have them: SQL that runs with the sender's own login.")
 	job := structSchema("SQLJob", reflect.TypeFor[sqlDocument]())
 	b.document.Components.Schemas["SQLJob"] = job
 	b.document.Components.Schemas["SQLError"] = &oasSchema{

@@ -32,8 +32,10 @@ type oasPath struct {
 	Parameters []*oasParameter `json:"parameters,omitempty"`
 	Get        *oasOperation   `json:"get,omitempty"`
 	Head       *oasOperation   `json:"head,omitempty"`
+	Put        *oasOperation   `json:"put,omitempty"`
 	Post       *oasOperation   `json:"post,omitempty"`
 	Delete     *oasOperation   `json:"delete,omitempty"`
+	Options    *oasOperation   `json:"options,omitempty"`
 }
 
 type oasOperation struct {
@@ -58,7 +60,9 @@ type oasParameter struct {
 	Description string     `json:"description,omitempty"`
 	Required    bool       `json:"required,omitempty"`
 	Schema      *oasSchema `json:"schema,omitempty"`
-	Example     any        `json:"example,omitempty"`
+	// Content is there instead of a schema where the value is a document of its own.
+	Content map[string]oasMedia `json:"content,omitempty"`
+	Example any                 `json:"example,omitempty"`
 }
 
 type oasBody struct {
@@ -96,12 +100,14 @@ type oasSchema struct {
 	Enum            []any                 `json:"enum,omitempty"`
 	Default         any                   `json:"default,omitempty"`
 	Minimum         *int64                `json:"minimum,omitempty"`
+	Maximum         *int64                `json:"maximum,omitempty"`
 	Items           *oasSchema            `json:"items,omitempty"`
 	Properties      map[string]*oasSchema `json:"properties,omitempty"`
 	Required        []string              `json:"required,omitempty"`
 	// Additional is false where no other properties are, else their schema.
 	Additional any          `json:"additionalProperties,omitempty"`
 	AnyOf      []*oasSchema `json:"anyOf,omitempty"`
+	AllOf      []*oasSchema `json:"allOf,omitempty"`
 }
 
 type oasComponents struct {
