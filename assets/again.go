@@ -2,7 +2,9 @@ package assets
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -10,9 +12,15 @@ import (
 // Retry makes a new batch of the members of one that are in error and whose assets are
 // there, and leaves the old one as it is. ErrNotFound: there is no such batch. A
 // *RefusedError: there is nothing to try again.
-func (s *Store) Retry(ctx context.Context, customer int, batch int64) (id int64, err error) {
+// once is the client's name of this call, "" for none: repeated, it has the same answer.
+func (s *Store) Retry(ctx context.Context, customer int, batch int64, once string) (id int64, err error) {
+	digest := sha256.Sum256(fmt.Appendf(nil, "retry %d", batch))
 	err = s.change(ctx, "try a batch again", func(ctx context.Context, tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT id FROM slashbatch.batch WHERE id = $1 AND customer = $2 FOR NO KEY UPDATE`, batch, customer).Scan(new(int64)); err != nil {
+			return err
+		}
+		err := replay(ctx, tx, NewBatch{Customer: customer, IdempotencyKey: once, Digest: digest}, &id)
+		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
 		members, err := column[string](ctx, tx, `
@@ -23,12 +31,12 @@ func (s *Store) Retry(ctx context.Context, customer int, batch int64) (id int64,
 			return err
 		}
 		if len(members) == 0 {
-			return refused("Batch has no members in error whose assets still exist: there is nothing to retry")
+			return refused("Batch has no members in error on record whose assets still exist: there is nothing to retry")
 		}
 		if err := tx.QueryRow(ctx, `
-			INSERT INTO slashbatch.batch (customer, count, priority, deadline, retention, retry_of)
-			SELECT customer, $2, priority, now() + $3::interval, retention, id FROM slashbatch.batch WHERE id = $1 RETURNING id`,
-			batch, len(members), s.Deadline).Scan(&id); err != nil {
+			INSERT INTO slashbatch.batch (customer, count, priority, deadline, retention, retry_of, idempotency_key, body_digest)
+			SELECT customer, $2, priority, now() + $3::interval, retention, id, nullif($4, ''), $5 FROM slashbatch.batch WHERE id = $1 RETURNING id`,
+			batch, len(members), s.Deadline, once, digest[:]).Scan(&id); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `
@@ -49,10 +57,10 @@ func (s *Store) Retry(ctx context.Context, customer int, batch int64) (id int64,
 func (s *Store) Reconcile(ctx context.Context, customer int, batch int64) (changed bool, err error) {
 	err = s.change(ctx, "reconcile a batch", func(ctx context.Context, tx pgx.Tx) error {
 		changed = false
-		var open, was bool
+		var open, was, pruned bool
 		if err := tx.QueryRow(ctx, `
-			SELECT finished IS NULL, superseded FROM slashbatch.batch WHERE id = $1 AND customer = $2 FOR NO KEY UPDATE`,
-			batch, customer).Scan(&open, &was); err != nil {
+			SELECT finished IS NULL, superseded, pruned_count > 0 FROM slashbatch.batch WHERE id = $1 AND customer = $2 FOR NO KEY UPDATE`,
+			batch, customer).Scan(&open, &was, &pruned); err != nil {
 			return err
 		}
 		var waiting, left bool
@@ -64,6 +72,7 @@ func (s *Store) Reconcile(ctx context.Context, customer int, batch int64) (chang
 			batch).Scan(&waiting, &left); err != nil {
 			return err
 		}
+		left = left || pruned // what its records would say is not known any more
 		if !left && waiting && open {
 			if err := giveUp(ctx, tx, batch, Superseded); err != nil {
 				return err

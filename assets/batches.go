@@ -62,7 +62,7 @@ func replay(ctx context.Context, tx pgx.Tx, n NewBatch, id *int64) error {
 	if err == nil && !bytes.Equal(digest, n.Digest[:]) {
 		return ErrOtherBody
 	}
-	return err
+	return err // pgx.ErrNoRows: there was none
 }
 
 // SpacesExist is a *RefusedError about spaces that members name and that are not there; nil

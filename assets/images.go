@@ -14,37 +14,44 @@ const FamilyImage = "I"
 func (s *Store) DeleteAsset(ctx context.Context, customer, space int, key string) error {
 	id := AssetID(customer, space, key)
 	return s.change(ctx, "delete an asset", func(ctx context.Context, tx pgx.Tx) error {
-		if err := leave(ctx, tx, id); err != nil {
+		left, err := leave(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `
+			UPDATE slashbatch.batch SET revision = revision + 1
+			WHERE id <> ALL ($2) AND id IN (SELECT batch_id FROM slashbatch.batch_asset WHERE asset_id = $1)`, id, left); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, `DELETE FROM slashbatch.asset WHERE id = $1 RETURNING id`, id).Scan(new(string)); err != nil {
 			return err
 		}
-		// A batch may have taken it on before the row was locked. Those seen above are locked.
-		return leave(ctx, tx, id)
+		// A batch may have taken it on before the row was locked.
+		_, err = leave(ctx, tx, id)
+		return err
 	})
 }
 
-// leave ends what waits of an asset, and tells all batches that had it.
-func leave(ctx context.Context, tx pgx.Tx, asset string) error {
+// leave ends what waits of an asset in open batches, and returns these.
+func leave(ctx context.Context, tx pgx.Tx, asset string) ([]int64, error) {
 	batches, err := column[int64](ctx, tx, `
-		SELECT b.id FROM slashbatch.batch b WHERE b.id IN (SELECT m.batch_id FROM slashbatch.batch_asset m WHERE m.asset_id = $1)
+		SELECT b.id FROM slashbatch.batch b
+		WHERE b.finished IS NULL AND b.id IN (SELECT m.batch_id FROM slashbatch.batch_asset m WHERE m.asset_id = $1 AND m.status = 'waiting')
 		ORDER BY b.id FOR NO KEY UPDATE`, asset)
-	if err != nil {
-		return err
+	if err != nil || len(batches) == 0 {
+		return []int64{}, err
 	}
 	if _, err := tx.Exec(ctx, `
-		UPDATE slashbatch.batch_asset m SET status = 'error', error = $2, finished = clock_timestamp(), leased_until = NULL
-		FROM slashbatch.batch b
-		WHERE m.asset_id = $1 AND m.status = 'waiting' AND b.id = m.batch_id AND b.finished IS NULL`, asset, Deleted); err != nil {
-		return err
+		UPDATE slashbatch.batch_asset SET status = 'error', error = $3, finished = clock_timestamp(), leased_until = NULL
+		WHERE asset_id = $1 AND batch_id = ANY ($2) AND status = 'waiting'`, asset, batches, Deleted); err != nil {
+		return nil, err
 	}
 	for _, batch := range batches {
 		if err := settle(ctx, tx, batch, false); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return batches, nil
 }
 
 // Reingest has an image ingested once more, outside of any batch. ErrNotFound: there is
@@ -90,7 +97,7 @@ func (s *Store) RecordAlone(ctx context.Context, customer int, o Outcome) error 
 		_, err := tx.Exec(ctx, `
 			UPDATE slashbatch.asset SET ingesting = false, finished = clock_timestamp(), error = $2, leased_until = NULL,
 				width = coalesce($3, width), height = coalesce($4, height), duration = coalesce($5, duration)
-			WHERE id = $1 AND (ingesting OR error <> $2)`, id, o.Error, o.Width, o.Height, o.Duration)
+			WHERE id = $1 AND (ingesting OR error <> '' AND error <> $2)`, id, o.Error, o.Width, o.Height, o.Duration)
 		return err
 	})
 }

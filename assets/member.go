@@ -43,6 +43,10 @@ type Member struct {
 	DeliveryChannels json.RawMessage `json:"deliveryChannels,omitzero"`
 }
 
+// mostTagBytes is how long a text may be that assets are found by: an entry of an index has a
+// third of a page at most.
+const mostTagBytes = 2000
+
 // mostIDCharacters is how long the id of an asset, customer/space/key, may be.
 const mostIDCharacters = 500
 
@@ -184,6 +188,14 @@ func (d *draft) check(rules Rules) {
 	if strings.TrimSpace(d.Origin) == "" && !d.isMisread("origin") {
 		d.wrong("origin", "Asset Origin must be supplied.")
 	}
+	for i, text := range []*string{d.String1, d.String2, d.String3} {
+		if text != nil && len(*text) > mostTagBytes {
+			d.wrong(fmt.Sprintf("string%d", i+1), "is longer than %d bytes, which cannot be indexed", mostTagBytes)
+		}
+	}
+	if slices.ContainsFunc(d.Manifests, func(name string) bool { return len(name) > mostTagBytes }) {
+		d.wrong("manifests", "has a name longer than %d bytes, which cannot be indexed", mostTagBytes)
+	}
 	if d.Family != nil && *d.Family != "I" && *d.Family != "T" && *d.Family != "F" {
 		d.wrong("family", "expected I (image), T (timebased) or F (file), got %s", brief(*d.Family))
 	}
@@ -208,6 +220,9 @@ func (d *draft) checkID(rules Rules) {
 	if at := strings.IndexFunc(d.ID, restricted); at >= 0 {
 		r, _ := utf8.DecodeRuneInString(d.ID[at:])
 		d.wrong("id", "Asset Id contains %q: expected no backslashes, blanks or control characters in %s", r, brief(d.ID))
+	}
+	if d.ID == "." || d.ID == ".." {
+		d.wrong("id", "Asset Id cannot be %s: in a path it would lead elsewhere", d.ID)
 	}
 	if d.ID == rules.Facade && d.ID != "" {
 		d.wrong("id", "Asset Id cannot be %s: a path that ends so is an export's", d.ID)

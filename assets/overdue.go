@@ -17,14 +17,16 @@ const (
 )
 
 // EndOverdue finishes batches whose deadline is over: what waits in them is in error. It
-// returns how many it has finished.
+// returns how many it has finished. One that cannot be finished does not hold up the others.
 func (s *Store) EndOverdue(ctx context.Context) (n int, err error) {
+	failed := []int64{}
 	for {
-		err := s.change(ctx, "end an overdue batch", func(ctx context.Context, tx pgx.Tx) error {
-			var batch int64
+		var batch int64
+		again := s.change(ctx, "end an overdue batch", func(ctx context.Context, tx pgx.Tx) error {
+			batch = 0
 			if err := tx.QueryRow(ctx, `
-				SELECT id FROM slashbatch.batch WHERE finished IS NULL AND deadline <= now()
-				ORDER BY deadline LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&batch); err != nil {
+				SELECT id FROM slashbatch.batch WHERE finished IS NULL AND deadline <= now() AND id <> ALL ($1)
+				ORDER BY deadline LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`, failed).Scan(&batch); err != nil {
 				return err
 			}
 			if err := giveUp(ctx, tx, batch, TimedOut); err != nil {
@@ -32,15 +34,21 @@ func (s *Store) EndOverdue(ctx context.Context) (n int, err error) {
 			}
 			return settle(ctx, tx, batch, true)
 		})
-		if errors.Is(err, ErrNotFound) {
-			return n, nil
-		}
-		if err != nil {
+		switch {
+		case errors.Is(again, ErrNotFound):
 			return n, err
+		case again != nil && (batch == 0 || ctx.Err() != nil || len(failed) >= mostFailed):
+			return n, errors.Join(err, again)
+		case again != nil:
+			failed, err = append(failed, batch), errors.Join(err, again)
+		default:
+			n++
 		}
-		n++
 	}
 }
+
+// mostFailed is how many batches may fail before the rest is left for later.
+const mostFailed = 20
 
 // giveUp ends what waits in a batch, at its assets, too.
 func giveUp(ctx context.Context, tx pgx.Tx, batch int64, why string) error {

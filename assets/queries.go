@@ -30,6 +30,13 @@ func (s *Store) CreateQuery(ctx context.Context, customer int, q NamedQuery) (uu
 	})
 }
 
+// IsGlobal reports whether a customer's own named query is global. ErrNotFound: it has none
+// of this id.
+func (s *Store) IsGlobal(ctx context.Context, customer int, id uuid.UUID) (global bool, err error) {
+	err = s.row(ctx, "look up a named query", `SELECT global FROM slashbatch.named_query WHERE id = $2 AND customer = $1`, []any{customer, id}, &global)
+	return global, err
+}
+
 // ChangeQuery gives a customer's own named query another template, and, not nil, makes it
 // global or not. ErrNotFound: it has none of this id.
 func (s *Store) ChangeQuery(ctx context.Context, customer int, id uuid.UUID, template string, global *bool) error {

@@ -33,7 +33,11 @@ func (s *Store) Record(ctx context.Context, customer int, batch int64, outcomes 
 		}
 		if frozen {
 			r.Late = len(outcomes)
-			return o.toAssets(ctx, tx, batch, nil)
+			changed, err := o.toAssets(ctx, tx, batch, o.assets)
+			if err == nil && changed {
+				_, err = tx.Exec(ctx, `UPDATE slashbatch.batch SET revision = revision + 1 WHERE id = $1`, batch)
+			}
+			return err
 		}
 		changed, err := o.toRecords(ctx, tx, batch)
 		if err != nil {
@@ -51,7 +55,7 @@ func (s *Store) Record(ctx context.Context, customer int, batch int64, outcomes 
 		if len(changed) == 0 {
 			return nil
 		}
-		if err := o.toAssets(ctx, tx, batch, changed); err != nil {
+		if _, err := o.toAssets(ctx, tx, batch, changed); err != nil {
 			return err
 		}
 		return settle(ctx, tx, batch, false)
@@ -112,22 +116,18 @@ func (c outcomeColumns) toRecords(ctx context.Context, tx pgx.Tx, batch int64) (
 		RETURNING m.asset_id`, batch, c.assets, c.statuses, c.errors)
 }
 
-// toAssets notes outcomes at the assets whose latest batch this is: those whose record has
-// changed, or, nil, all whose record is not completed.
-func (c outcomeColumns) toAssets(ctx context.Context, tx pgx.Tx, batch int64, changed []string) error {
-	_, err := tx.Exec(ctx, `
+// toAssets notes the outcomes of some at the assets whose latest batch this is, and reports
+// whether that changed any. One that is well stays so.
+func (c outcomeColumns) toAssets(ctx context.Context, tx pgx.Tx, batch int64, some []string) (bool, error) {
+	tag, err := tx.Exec(ctx, `
 		WITH mine AS MATERIALIZED (
-			SELECT id FROM slashbatch.asset a WHERE id = ANY ($2) AND a.batch = $1
-			AND CASE WHEN $8::text[] IS NULL
-			         THEN NOT EXISTS (SELECT FROM slashbatch.batch_asset m WHERE m.batch_id = $1 AND m.asset_id = a.id AND m.status = 'completed')
-			         ELSE id = ANY ($8) END
-			ORDER BY id FOR NO KEY UPDATE
+			SELECT id FROM slashbatch.asset WHERE id = ANY ($8) AND batch = $1 ORDER BY id FOR NO KEY UPDATE
 		)
 		UPDATE slashbatch.asset a SET ingesting = false, finished = clock_timestamp(), error = o.error,
 			width = coalesce(o.width, a.width), height = coalesce(o.height, a.height), duration = coalesce(o.duration, a.duration)
 		FROM mine JOIN unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[])
 			AS o(asset, status, error, width, height, duration) ON o.asset = mine.id
-		WHERE a.id = mine.id AND o.status <> 'waiting' AND (a.ingesting OR a.error <> o.error)`,
-		batch, c.assets, c.statuses, c.errors, c.widths, c.heights, c.durations, changed)
-	return err
+		WHERE a.id = mine.id AND o.status <> 'waiting' AND (a.ingesting OR a.error <> '' AND a.error <> o.error)`,
+		batch, c.assets, c.statuses, c.errors, c.widths, c.heights, c.durations, some)
+	return tag.RowsAffected() > 0, err
 }

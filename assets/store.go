@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"slashbatch/internal/pg"
@@ -144,8 +145,12 @@ func failure(doing string, err error) error {
 	if _, told := errors.AsType[*RefusedError](err); told || errors.Is(err, ErrNotFound) || errors.Is(err, ErrTaken) {
 		return err
 	}
-	if codeOf(err) == "23505" { // a unique index has it
+	switch code := codeOf(err); {
+	case code == "23505": // a unique index has it
 		return ErrTaken
+	case strings.HasPrefix(code, "22"), strings.HasPrefix(code, "54"): // data, or a limit of the database's
+		answer, _ := errors.AsType[*pgconn.PgError](err)
+		return refused("the database does not take a value: %s", answer.Message)
 	}
 	return fmt.Errorf("%w: could not %s: %w", ErrUnavailable, doing, err)
 }

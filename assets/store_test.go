@@ -206,7 +206,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		func() error { return s.DeleteAsset(ctx, s.customer, 1, some()[0]) },
 		func() error { return s.Reingest(ctx, s.customer, 1, some()[0]) },
 		func() error {
-			id, err := s.Retry(ctx, s.customer, anyBatch())
+			id, err := s.Retry(ctx, s.customer, anyBatch(), "")
 			if err == nil {
 				retried.Add(1)
 				posted.Store(max(posted.Load(), id))
@@ -461,7 +461,7 @@ func TestOthersAreNotThere(t *testing.T) {
 	batch := s.post("a")
 	o := s.other()
 	_, errRecord := s.Record(t.Context(), o.customer, batch, outcomes(OutcomeCompleted, "", "a"))
-	_, errRetry := s.Retry(t.Context(), o.customer, batch)
+	_, errRetry := s.Retry(t.Context(), o.customer, batch, "")
 	_, errTest := s.Reconcile(t.Context(), o.customer, batch)
 	_, errBatch := s.Batch(t.Context(), o.customer, batch)
 	for i, err := range []error{errRecord, errRetry, errTest, errBatch, s.DeleteAsset(t.Context(), o.customer, 1, "a"), s.HasAsset(t.Context(), o.customer, 1, "a")} {

@@ -104,7 +104,7 @@ func (t *Template) add(element string) []string {
 	known := slices.Contains(templateFields, field)
 	ordering := key == keyOrder || key == keyCanvas
 	switch {
-	case !known && strings.EqualFold(strings.TrimSpace(key), string(fieldBatch)):
+	case !known && strings.HasPrefix(strings.ToLower(strings.TrimSpace(key)), string(fieldBatch)):
 		return []string{fmt.Sprintf("%s is no field of a template: write batch, without which the query would select every asset", brief(key))}
 	case !known && !ordering && key != keyAppend:
 		return nil
@@ -149,6 +149,9 @@ const mostArguments = 100
 // parseOperand reads pN or a literal. What begins with a p must be quoted to be a literal,
 // but for the letter by itself.
 func parseOperand(field templateField, value string, quoted bool) (o operand, problem string) {
+	if value == "" { // in quotes
+		return operand{}, fmt.Sprintf("%s has an empty value: leave it out to ask for anything", field)
+	}
 	digits, begins := strings.CutPrefix(value, "p")
 	if quoted || !begins || digits == "" {
 		literal, err := parseOperandValue(field, value)

@@ -25,9 +25,14 @@ func (s *Store) Claim(ctx context.Context, customer, limit int) (work []Work, er
 		// Claims of one customer pass what others have in their hands.
 		members, err := claimed(ctx, tx, `
 			WITH free AS MATERIALIZED (
-				SELECT m.batch_id, m.asset_id, b.priority FROM slashbatch.batch b JOIN slashbatch.batch_asset m ON m.batch_id = b.id
-				WHERE b.customer = $1 AND b.finished IS NULL AND m.status = 'waiting' AND (m.leased_until IS NULL OR m.leased_until <= now())
-				ORDER BY b.priority DESC, b.id, m.asset_id LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED
+				SELECT b.id AS batch_id, m.asset_id, b.priority
+				FROM (SELECT id, priority FROM slashbatch.batch WHERE customer = $1 AND finished IS NULL ORDER BY priority DESC, id) AS b
+				     CROSS JOIN LATERAL (
+				         SELECT asset_id FROM slashbatch.batch_asset
+				         WHERE batch_id = b.id AND status = 'waiting' AND (leased_until IS NULL OR leased_until <= now())
+				         ORDER BY asset_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+				     ) AS m
+				LIMIT $2
 			), taken AS (
 				UPDATE slashbatch.batch_asset m SET leased_until = now() + $3::interval, attempt = m.attempt + 1
 				FROM free WHERE m.batch_id = free.batch_id AND m.asset_id = free.asset_id

@@ -91,7 +91,7 @@ CREATE TABLE slashbatch.batch (
     UNIQUE (customer, idempotency_key)
 ) WITH (fillfactor = 60);
 CREATE INDEX batch_customer ON slashbatch.batch (customer, id);
-CREATE INDEX batch_open ON slashbatch.batch (customer, id) WHERE finished IS NULL;
+CREATE INDEX batch_open ON slashbatch.batch (customer, priority DESC, id) WHERE finished IS NULL;
 CREATE INDEX batch_due ON slashbatch.batch (deadline) WHERE finished IS NULL;
 CREATE INDEX batch_finished ON slashbatch.batch (customer, finished) WHERE finished IS NOT NULL;
 
