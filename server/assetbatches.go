@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"slashbatch/assets"
 	"slashbatch/internal/problem"
@@ -21,9 +22,9 @@ func (s *Server) createBatch(priority bool) handler {
 		if err != nil {
 			return err
 		}
-		name := r.Header.Get("Idempotency-Key")
-		if len(name) > 255 {
-			return badRequest("the Idempotency-Key is longer than 255 bytes")
+		name, err := idempotencyKey(r)
+		if err != nil {
+			return err
 		}
 		body, err := s.readBody(w, r)
 		if err != nil {
@@ -49,7 +50,7 @@ func (s *Server) createBatch(priority bool) handler {
 			} else if err != nil {
 				return err
 			}
-			return badParameters(problems)
+			return badParameters(bounded(problems))
 		}
 		digest := sha256.Sum256(fmt.Appendf(nil, "%v %s\n%s", priority, mediaType, body))
 		id, err := s.Assets.Store.CreateBatch(r.Context(), assets.NewBatch{
@@ -60,6 +61,26 @@ func (s *Server) createBatch(priority bool) handler {
 		}
 		return s.batchIs(w, r, http.StatusCreated, customer, id)
 	}
+}
+
+// mostToldProblems bounds the problems told about one batch.
+const mostToldProblems = 2000
+
+func bounded(problems problem.List) problem.List {
+	if more := len(problems) - mostToldProblems; more > 0 {
+		problems = problems[:mostToldProblems]
+		problems.Add("member", "and %d problems more", more)
+	}
+	return problems
+}
+
+// idempotencyKey is the client's name of a POST, "" without.
+func idempotencyKey(r *http.Request) (string, error) {
+	name := r.Header.Get("Idempotency-Key")
+	if len(name) > 255 || !utf8.ValidString(name) {
+		return "", badRequest("the Idempotency-Key is longer than 255 bytes, or not valid UTF-8")
+	}
+	return name, nil
 }
 
 // batchIs answers with a batch.
@@ -109,7 +130,11 @@ func (s *Server) retryBatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.Assets.Store.Retry(r.Context(), customer, batch)
+	once, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	id, err := s.Assets.Store.Retry(r.Context(), customer, batch, once)
 	if err != nil {
 		return err
 	}

@@ -41,18 +41,22 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
-	out := patient(w)
 	told := time.Now()
+	connection := http.NewResponseController(w)
 	send := func(text []byte) error {
-		if _, err := out.Write(text); err != nil {
+		_ = connection.SetWriteDeadline(time.Now().Add(writePatience)) // a test's writer has none
+		if _, err := w.Write(text); err != nil {
 			return err
 		}
 		told = time.Now()
-		return http.NewResponseController(w).Flush()
+		return connection.Flush()
 	}
-	if err := send([]byte("retry: 2000\n\n")); err != nil {
+	// The id is for who is cut off before the first event: it goes on from here.
+	if err := send(fmt.Appendf(nil, "id: %d\nretry: 2000\n\n", last)); err != nil {
 		return ignoreWrite(err)
 	}
+	now := make(chan time.Time)
+	close(now)
 	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()
 	for {
@@ -73,15 +77,16 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 				return ignoreWrite(err)
 			}
 		}
+		next := tick.C
 		if len(found) == eventsAtOnce {
-			continue
+			next = now
 		}
 		select {
 		case <-r.Context().Done():
 			return nil
 		case <-s.Closing:
 			return nil
-		case <-tick.C:
+		case <-next:
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"slashbatch/assets"
@@ -20,13 +21,9 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit := usualWork
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > assets.MostWork {
-			return badParameters(problem.List{{Path: "limit", Message: fmt.Sprintf("expected a whole number from 1 to %d", assets.MostWork)}})
-		}
-		limit = n
+	limit, err := workLimit(r)
+	if err != nil {
+		return err
 	}
 	work, err := s.Assets.Store.Claim(r.Context(), customer, limit)
 	if err != nil {
@@ -48,6 +45,31 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) error {
 		hydraContext, s.base(r)+customerPath(strconv.Itoa(customer))+"/queue/work", list.n, limit)
 	w.Header().Set("Cache-Control", "no-store")
 	return writeBody(w, r, http.StatusOK, "application/json", append(append([]byte(head), list.members...), "]}\n"...))
+}
+
+// workLimit is how much work is asked for.
+func workLimit(r *http.Request) (int, error) {
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return 0, badRequest("the query string is not well encoded")
+	}
+	limit := usualWork
+	var problems problem.List
+	for name, values := range params {
+		n, err := strconv.Atoi(values[len(values)-1])
+		switch {
+		case name != "limit":
+			problems.Add(name, "unknown parameter; known: limit")
+		case len(values) > 1 || err != nil || n < 1 || n > assets.MostWork:
+			problems.Add(name, "expected a whole number from 1 to %d", assets.MostWork)
+		default:
+			limit = n
+		}
+	}
+	if len(problems) > 0 {
+		return 0, badParameters(problems)
+	}
+	return limit, nil
 }
 
 // workSink gathers members.

@@ -33,9 +33,12 @@ func (s *Server) readRows(r *http.Request, list string, in endpoint.Input, custo
 		request.View = viewHydra
 	}
 	sink.of(ask{Request: request, base: s.base(r), assets: &assetAsk{customer: customer}})
-	_, err = s.Sources[e.Spec.DataSource].Stream(r.Context(), rows.Read{Statement: statement(request.Interactive())}, sink)
+	_, err = s.Sources[ListAnswers].Stream(r.Context(), rows.Read{Statement: statement(request.Interactive())}, sink)
 	return err
 }
+
+// ListAnswers is the data source that answers about single members are read from.
+const ListAnswers = "slashbatch:answers"
 
 // readsMembers takes the rows of a list.
 type readsMembers interface {

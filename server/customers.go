@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"slashbatch/assets"
 	"slashbatch/internal/problem"
@@ -74,8 +76,8 @@ func (s *Server) createSpace(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readDocument(w, r, &body); err != nil {
 		return err
 	}
-	if body.Name == "" || len(body.Name) > 500 {
-		return badParameters(problem.List{{Path: "name", Message: "A name is required, of at most 500 bytes"}})
+	if strings.TrimSpace(body.Name) == "" || len(body.Name) > 500 || strings.ContainsFunc(body.Name, unicode.IsControl) {
+		return badParameters(problem.List{{Path: "name", Message: "A name is required, of at most 500 bytes, without control characters"}})
 	}
 	id, err := s.Assets.Store.CreateSpace(r.Context(), customer, body.Name)
 	if err != nil {

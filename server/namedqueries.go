@@ -78,7 +78,16 @@ func (s *Server) readQuery(w http.ResponseWriter, r *http.Request, create bool) 
 }
 
 func errNotGlobal() error {
-	return &httpError{Status: http.StatusForbidden, Detail: "Only admin user may make a named query global."}
+	return &httpError{Status: http.StatusForbidden, Detail: "Only admin user may make a named query global, or change one that is."}
+}
+
+// mayChange refuses customers who would change what all others run.
+func (s *Server) mayChange(r *http.Request, c assetCaller, customer int, id uuid.UUID) error {
+	global, err := s.Assets.Store.IsGlobal(r.Context(), customer, id)
+	if err == nil && global && !c.admin {
+		return errNotGlobal()
+	}
+	return err
 }
 
 // createQuery stores a named query.
@@ -128,11 +137,11 @@ func (s *Server) changeQuery(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayChange(r, c, customer, id); err != nil {
+		return err
+	}
 	if q.Global && !c.admin {
 		return errNotGlobal()
-	}
-	if !c.admin {
-		global = nil
 	}
 	if err := s.Assets.Store.ChangeQuery(r.Context(), customer, id, q.Template, global); err != nil {
 		return err
@@ -142,12 +151,15 @@ func (s *Server) changeQuery(w http.ResponseWriter, r *http.Request) error {
 
 // deleteQuery removes a customer's own named query.
 func (s *Server) deleteQuery(w http.ResponseWriter, r *http.Request) error {
-	_, customer, err := s.actor(r)
+	c, customer, err := s.actor(r)
 	if err != nil {
 		return err
 	}
 	id, err := pathQuery(r)
 	if err != nil {
+		return err
+	}
+	if err := s.mayChange(r, c, customer, id); err != nil {
 		return err
 	}
 	if err := s.Assets.Store.DeleteQuery(r.Context(), customer, id); err != nil {

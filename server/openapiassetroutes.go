@@ -88,7 +88,8 @@ func (b *oasBuilder) assetOperations() []assetRoute {
 		},
 		{
 			method: post, path: batch + "/retry", tag: tagBatches, id: "batches.retry", summary: "Try what failed again",
-			about: "Makes a new batch of the members in error; the old one stays as it is.", status: made, answer: aBatch, problems: []int{refused},
+			about:      "Makes a new batch of the members in error; the old one stays as it is.",
+			parameters: []*oasParameter{again}, status: made, answer: aBatch, problems: []int{refused, http.StatusUnprocessableEntity},
 		},
 		{
 			method: get, path: queue + "/events", tag: tagBatches, id: "batches.events", summary: "Finished batches, as they finish",
@@ -138,7 +139,7 @@ func (b *oasBuilder) assetOperations() []assetRoute {
 			method: http.MethodPut, path: named + "/{query}", tag: tagNamedQueries, id: "namedQueries.change", summary: "Give a named query another template",
 			body: jsonBody("ChangedNamedQuery"), status: ok, answer: aQuery, problems: []int{forbidden},
 		},
-		{method: http.MethodDelete, path: named + "/{query}", tag: tagNamedQueries, id: "namedQueries.delete", summary: "Remove a named query", status: http.StatusNoContent},
+		{method: http.MethodDelete, path: named + "/{query}", tag: tagNamedQueries, id: "namedQueries.delete", summary: "Remove a named query", status: http.StatusNoContent, problems: []int{http.StatusForbidden}},
 	}
 }
 

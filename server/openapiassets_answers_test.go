@@ -36,7 +36,7 @@ func runningAssets(t *testing.T, o *Options, url string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(source.Close)
-	o.Sources["lists"] = source
+	o.Sources["lists"], o.Sources[ListAnswers] = source, source
 	o.Assets = AssetOptions{Store: store, Specs: listSpecs(t, "lists"), MaxMembers: 100, PageSize: 100, Limits: Limits{8, 64}}
 	byName := func(columns []endpoint.Column) []endpoint.Column {
 		slices.SortFunc(columns, func(a, b endpoint.Column) int { return strings.Compare(a.Name, b.Name) })
@@ -227,7 +227,7 @@ func (c *conforming) namedQueries(home, key string) {
 	one := named + "/" + made.ID
 	c.ask(http.StatusOK, key, http.MethodGet, one)
 	c.ask(http.StatusNotFound, key, http.MethodGet, named+"/x")
-	c.ask(http.StatusOK, key, http.MethodPut, one, `{"template": "space=p1&s1=p2"}`)
+	c.ask(http.StatusOK, "a-key", http.MethodPut, one, `{"template": "space=p1&s1=p2"}`)
 	c.ask(http.StatusForbidden, key, http.MethodPut, one, `{"template": "s1=p1", "global": true}`)
 	c.ask(http.StatusBadRequest, key, http.MethodPut, one, `{"name": "x", "template": "s1=p1"}`)
 
@@ -239,7 +239,8 @@ func (c *conforming) namedQueries(home, key string) {
 	c.ask(http.StatusOK, "", http.MethodOptions, raw+"/all/1")
 	c.ask(http.StatusOK, "", http.MethodOptions, raw+"/all/1/batch")
 
-	c.ask(http.StatusNoContent, key, http.MethodDelete, one)
+	c.ask(http.StatusForbidden, key, http.MethodDelete, one)
+	c.ask(http.StatusNoContent, "a-key", http.MethodDelete, one)
 	c.ask(http.StatusNotFound, key, http.MethodDelete, one)
 }
 

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"slashbatch/internal/problem"
@@ -30,6 +32,9 @@ type ask struct {
 // understand identifies the caller and turns path, query and body into a
 // request of the endpoint. The caller is checked before the endpoint is looked at.
 func (s *Server) understand(w http.ResponseWriter, r *http.Request, spec *endpoint.Spec) (ask, error) {
+	if spec.Name == listQuery {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // whose key it is, is said by the key
+	}
 	c, customer, err := s.admit(r, spec)
 	if err != nil {
 		return ask{}, err
@@ -85,8 +90,8 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, into any) 
 	if err != nil {
 		return err
 	}
-	if !utf8.Valid(body) || bytes.Contains(body, []byte(`\u0000`)) {
-		return badRequest("the body is not valid UTF-8 text, or has a NUL")
+	if !utf8.Valid(body) || !wholeEscapes(body) {
+		return badRequest("the body is not valid UTF-8, or has a NUL, or an escape that is half a character")
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
@@ -95,6 +100,39 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, into any) 
 		return badRequest("the body is not a JSON object")
 	}
 	return nil
+}
+
+// wholeEscapes reports whether no \u… in a JSON text is a NUL or half a character, which a
+// decoder would replace without a word.
+func wholeEscapes(body []byte) bool {
+	unit := func(i int) (rune, bool) {
+		if i+6 > len(body) || body[i] != '\\' || body[i+1] != 'u' {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(string(body[i+2:i+6]), 16, 16)
+		return rune(n), err == nil
+	}
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		r, ok := unit(i)
+		switch {
+		case !ok:
+			i++ // what is escaped
+		case r == 0:
+			return false
+		case utf16.IsSurrogate(r):
+			low, _ := unit(i + 6)
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return false
+			}
+			i += 11
+		default:
+			i += 5
+		}
+	}
+	return true
 }
 
 // addBody adds the parameters of a form or of a JSON object to the query's.

@@ -48,7 +48,7 @@ func (s *Server) read(spec *endpoint.Spec, extension string) handler {
 			return err
 		}
 		sum, err := s.Sources[source].Stream(r.Context(), read, sink)
-		if err == nil && sum.Rows == 0 && spec.Name == listQuery && s.Assets.EmptyIs404 {
+		if err == nil && sum.Rows == 0 && spec.Name == listQuery && s.Assets.EmptyIs404 && a.Offset() == 0 && a.Limit() > 0 {
 			return notFound("no asset matches")
 		}
 		if err == nil {

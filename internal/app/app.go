@@ -185,7 +185,7 @@ func (a *App) server(q queue.Queue, specs []*endpoint.Spec, registry *server.Reg
 	}
 	checks := map[string]server.Check{"queue": q.Ping, "catalog": a.catalog.Ping, "store": a.store.Ping}
 	for name, source := range a.sources {
-		if name != listSource && a.shared(name, specs) {
+		if _, own := listSources[name]; !own && a.shared(name, specs) {
 			checks["dataSources."+name] = source.Ping
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"slashbatch/assets"
 	"slashbatch/internal/rows"
@@ -11,20 +12,32 @@ import (
 	"slashbatch/server/endpoint"
 )
 
-// listSource is the data source of the endpoints over assets' tables: the catalogue's
-// database. No data source of the configuration has a colon in its name.
-const listSource = "slashbatch:assets"
+// Data sources over assets' tables, in the catalogue's database: of the endpoints' pages, of
+// their exports, and of what answers to a POST say. Each has connections of its own, so that
+// who reads slowly holds up neither of the others. No data source of the configuration has a
+// colon in its name.
+var listSources = map[string]rows.SourceOptions{
+	listSource:         {MaxConns: 8, StatementTimeout: 30 * time.Second},
+	listExports:        {MaxConns: 4, StatementTimeout: 12 * time.Hour},
+	server.ListAnswers: {MaxConns: 4, StatementTimeout: 30 * time.Second},
+}
+
+const (
+	listSource  = "slashbatch:lists"
+	listExports = "slashbatch:exports"
+)
 
 // openLists reads the endpoints over assets' tables, and opens their data source. Workers
 // need that, too.
 func (a *App) openLists() error {
-	source, err := rows.Open(listSource, a.config.Catalog.URL.Reveal(), rows.SourceOptions{
-		LockTimeout: lockTimeout, IdleTimeout: idleTimeout, Application: "slashbatch lists",
-	})
-	if err != nil {
-		return err
+	for name, options := range listSources {
+		options.LockTimeout, options.IdleTimeout, options.Application = lockTimeout, idleTimeout, "slashbatch lists"
+		source, err := rows.Open(name, a.config.Catalog.URL.Reveal(), options)
+		if err != nil {
+			return err
+		}
+		a.sources[name] = source
 	}
-	a.sources[listSource] = source
 	files := assets.Lists()
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
@@ -40,7 +53,7 @@ func (a *App) openLists() error {
 			return problems
 		}
 		for _, s := range specs {
-			s.DataSource, s.Batch.DataSource, s.Batch.StepsDataSource = listSource, listSource, listSource
+			s.DataSource, s.Batch.DataSource, s.Batch.StepsDataSource = listSource, listExports, listExports
 			if s.SoftLimit == usualSoftLimit {
 				s.SoftLimit = int64(a.config.Assets.PageSize)
 			}

@@ -84,7 +84,11 @@ func (p *parser) own(in OwnInput) {
 	}
 	p.fixed = true
 	for _, name := range sortedKeys(in.Filters) {
-		if values, ok := p.texts(name, in.Filters[name]); ok && len(values) > 0 {
+		values, ok := p.texts(name, in.Filters[name])
+		switch {
+		case ok && len(values) == 0:
+			p.problems.Add(name, "is empty") // left out it would choose everything
+		case ok:
 			p.filter(name, values)
 		}
 	}
