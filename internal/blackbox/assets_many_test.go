@@ -117,7 +117,7 @@ func TestNamedQueryOverManyAssets(t *testing.T) {
 		slices.Sort(ids)
 		return ids
 	}
-	first := o.run(twin + "&_wait=30").wantCode(t, http.StatusOK)
+	first := o.run(twin+"&_wait=30").wantCode(t, http.StatusOK)
 	want := o.query("SELECT a.id " + where).([]string)
 	slices.Sort(want)
 	if got := rows(first.body); !slices.Equal(got, want) || len(want) != 1500 {
@@ -129,7 +129,7 @@ func TestNamedQueryOverManyAssets(t *testing.T) {
 	o.outcome(last, 1, key, "error", "the disk is full").wantCode(t, http.StatusOK)
 	var second answer
 	s.eventually("the query runs again", func() bool {
-		second = o.run(twin + "&_wait=30").wantCode(t, http.StatusOK)
+		second = o.run(twin+"&_wait=30").wantCode(t, http.StatusOK)
 		return second.body != first.body
 	})
 	if !strings.Contains(second.body, "the disk is full") || !slices.Equal(rows(second.body), want) {
