@@ -32,6 +32,8 @@ const (
 func (a *App) openLists() error {
 	for name, options := range listSources {
 		options.LockTimeout, options.IdleTimeout, options.Application = lockTimeout, idleTimeout, "slashbatch lists"
+		// Nothing that others have put into another schema is taken for PostgreSQL's own.
+		options.SearchPath = "pg_catalog"
 		source, err := rows.Open(name, a.config.Catalog.URL.Reveal(), options)
 		if err != nil {
 			return err

@@ -32,6 +32,8 @@ type SourceOptions struct {
 	LockTimeout, IdleTimeout time.Duration
 	// Application is told to the database as application_name.
 	Application string
+	// SearchPath is where names without a schema are looked for; empty: as the role has it.
+	SearchPath string
 }
 
 // Source is one database with one login role, as a pool of connections. It is
@@ -57,6 +59,9 @@ func Open(name, url string, o SourceOptions) (*Source, error) {
 	config.ConnConfig.BuildFrontend = cutting
 	params := config.ConnConfig.RuntimeParams
 	params["application_name"] = o.Application
+	if o.SearchPath != "" {
+		params["search_path"] = o.SearchPath
+	}
 	params["statement_timeout"] = millis(o.StatementTimeout)
 	params["lock_timeout"] = millis(o.LockTimeout)
 	params["idle_in_transaction_session_timeout"] = millis(o.IdleTimeout)
