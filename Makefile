@@ -6,6 +6,9 @@ GO    ?= go
 PKG   ?= ./...
 ARGS  ?=
 
+# Tests that are too long with the race detector: they call testenv.Unraced, or are shorter with it.
+UNRACED := TestConvertMemory|TestCSVReaderLongRows|TestLongMessages|TestHostileValues|TestNamedQueryOverManyAssets|TestP108LastTwoAtOnce
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -26,7 +29,7 @@ demo: ## Run slashbatch on a throwaway PostgreSQL with a million rows of sample 
 test: ## Run all tests with the race detector on throwaway PostgreSQL, Redis and S3
 	scripts/install cc curl
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; export SLASHBATCH_TEST_REPORT=$$report; \
-	scripts/services run -- $(GO) test -race -count=1 -timeout 10m $(ARGS) $(PKG); status=$$?; \
+	scripts/services run -- $(SHELL) -c '$(GO) test -race -count=1 -timeout 10m $(ARGS) $(PKG) && $(if $(filter ./...,$(PKG)),CGO_ENABLED=0 $(GO) test -count=1 -timeout 10m -run "$(UNRACED)" ./internal/rows ./internal/blackbox,true)'; status=$$?; \
 	printf '\nWhat ran, and what was seen:\n'; sort "$$report"; exit $$status
 
 .PHONY: bench

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"slashbatch/internal/testenv"
 )
 
 // hostileValues are values that mean something else wherever they become part of a text: of SQL, a
@@ -38,6 +40,7 @@ func (o *owner) wantRows(what string, a answer, mayRefuse bool, want string) {
 // Nothing that a client sends is ever part of a statement. Two customers have the same
 // assets; each sees its own, and those that have the value.
 func TestHostileValues(t *testing.T) {
+	testenv.Unraced(t)
 	t.Parallel()
 	s := startAssets(t)
 	o, another := s.newOwner(t), s.newOwner(t)

@@ -66,6 +66,7 @@ func collect[T any](t *testing.T, rows pgx.Rows) []T {
 // one of the batches, while who waited for the first has got that. A million assets in 2,000
 // batches when the long tests are asked for.
 func TestNamedQueryOverManyAssets(t *testing.T) {
+	testenv.Unraced(t)
 	t.Parallel()
 	batches := 40
 	if os.Getenv("SLASHBATCH_TEST_CHAOS") == "full" {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"slashbatch/internal/testenv"
 )
 
 // P-108: the last two members of a batch are over at the same instant, told to two servers of
@@ -18,7 +20,7 @@ func TestP108LastTwoAtOnce(t *testing.T) {
 	o := front.newOwner(t)
 	o.space("s")
 	rounds := 200
-	if testing.Short() {
+	if testing.Short() || testenv.RaceDetector {
 		rounds = 20
 	}
 	for round := range rounds {

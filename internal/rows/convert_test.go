@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"slashbatch/internal/testenv"
 )
 
 var oneColumn = []Column{{Name: "a", OID: OIDText}}
@@ -203,6 +205,7 @@ func (n *noise) Read(p []byte) (int, error) {
 // However much there is, little of it is in memory. The file of each form here would be more
 // than what may be held.
 func TestConvertMemory(t *testing.T) {
+	testenv.Unraced(t)
 	const rows, most = 100_000, 50 << 20
 	for _, form := range allForms {
 		runtime.GC()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"slashbatch/internal/testenv"
 )
 
 // readAll returns all rows, copied.
@@ -146,6 +148,7 @@ func TestCSVReaderRefuses(t *testing.T) {
 
 // A row may be as long as one of the database, however its CSV has grown, and no longer.
 func TestCSVReaderLongRows(t *testing.T) {
+	testenv.Unraced(t)
 	quotes := strings.Repeat(`"`, longestMessage-8) // two values and their lengths
 	columns := []Column{{Name: "a", OID: OIDText}, {Name: "b", OID: OIDText}}
 	c := NewCSV(columns, CSVOptions{})

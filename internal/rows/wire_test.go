@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"pgregory.net/rapid"
+
+	"slashbatch/internal/testenv"
 )
 
 // However a stream is cut into reads, and however small they are asked for, what is
@@ -111,6 +113,7 @@ func (c *chunks) Read(p []byte) (int, error) {
 // Rows and messages of any length do not fill the memory, and how the statements have
 // ended is known all the same.
 func TestLongMessages(t *testing.T) {
+	testenv.Unraced(t)
 	p := open(t)
 	s := session(t, p)
 	const long = "repeat('x', 40 * 1024 * 1024)"

@@ -1,0 +1,6 @@
+//go:build !race
+
+package testenv
+
+// RaceDetector is off.
+const RaceDetector = false
