@@ -4,7 +4,7 @@
 INSERT INTO slashbatch.space (customer, id, name) VALUES (99, 1, 'maps'), (99, 2, 'prints');
 
 INSERT INTO slashbatch.batch (id, customer, submitted, count, completed, errors, finished, revision)
-VALUES (1234, 99, now() - interval '20 days', 250, 243, 7, now() - interval '20 days' + interval '9 minutes', 250),
+VALUES (1234, 99, now() - interval '20 days', 250, 242, 8, now() - interval '20 days' + interval '9 minutes', 250),
        (5555, 99, now() - interval '6 days', 250, 250, 0, now() - interval '6 days' + interval '12 minutes', 250),
        (9999, 99, now() - interval '1 hour', 100, 80, 0, NULL, 80);
 SELECT setval(pg_get_serial_sequence('slashbatch.batch', 'id'), 9999);

@@ -22,6 +22,9 @@ type assetAsk struct {
 	batch assets.BatchState
 }
 
+// collectionFilters are what q may have, of the columns that a collection has.
+var collectionFilters = []string{"space", "string1", "string2", "string3", "number1", "number2", "number3", "manifests"}
+
 // mostPageSize is the longest page of a collection.
 const mostPageSize = 500
 
@@ -45,7 +48,7 @@ func (s *Server) assetInput(r *http.Request, spec *endpoint.Spec, customer int, 
 			rules.Properties = append(rules.Properties, c.Name)
 		}
 	}
-	for _, name := range []string{"space", "string1", "string2", "string3", "number1", "number2", "number3", "manifests"} {
+	for _, name := range collectionFilters {
 		if slices.Contains(rules.Properties, name) {
 			rules.Filters = append(rules.Filters, name)
 		}

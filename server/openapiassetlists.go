@@ -8,9 +8,6 @@ import (
 	"slashbatch/server/endpoint"
 )
 
-// collectionFilters are what q may have, of the columns that a collection has.
-var collectionFilters = []string{"space", "string1", "string2", "string3", "number1", "number2", "number3", "manifests"}
-
 // collectionParameters are those that collections have beside the ones of all endpoints.
 func collectionParameters(l listed, pageSize int) []*oasParameter {
 	if l.Name == listQuery {
